@@ -1,0 +1,78 @@
+// Package delivery is the job that a gateway hands to functions/deliver: which message
+// goes to which accounts.
+package delivery
+
+import (
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/queue"
+)
+
+// MaxRecipients is how many accounts one job names at most.
+const MaxRecipients = 100
+
+const version = 1
+
+// Job is one message for accounts of one tenant. It names accounts, not addresses:
+// aliases and groups were resolved at RCPT.
+type Job struct {
+	Version     uint8       `cbor:"1,keyasint"`
+	Transaction string      `cbor:"2,keyasint"` // names the delivery in each account: exactly once
+	Correlation string      `cbor:"3,keyasint"` // for logs, from gateway to mailbox
+	Tenant      string      `cbor:"4,keyasint"`
+	From        string      `cbor:"5,keyasint"` // reverse-path, "" is the null sender
+	Received    int64       `cbor:"6,keyasint"` // milliseconds; INTERNALDATE
+	Trace       []byte      `cbor:"7,keyasint"` // Received (and later Authentication-Results) lines, CRLF ended
+	Headless    bool        `cbor:"8,keyasint"` // the blob's first line is no header field: the head ends with an empty line
+	Blob        blob.Ref    `cbor:"9,keyasint"`
+	Summary     []byte      `cbor:"10,keyasint"`
+	Thread      []string    `cbor:"11,keyasint"` // Message-ID, In-Reply-To, References: roots for THREADID
+	Recipients  []Recipient `cbor:"12,keyasint"`
+	Failures    int         `cbor:"13,keyasint"` // real failures so far; contention and throttling do not count
+	KeyID       string      `cbor:"14,keyasint,omitempty"`
+	Protocol    string      `cbor:"15,keyasint"` // smtp, submission, api
+}
+
+// Recipient is one account of a job.
+type Recipient struct {
+	Account account.Ref `cbor:"1,keyasint"`
+	Address string      `cbor:"2,keyasint"` // the address as it stood in RCPT, for Delivered-To
+	Seen    uint64      `cbor:"3,keyasint"` // the account's last entry known at RCPT: deliveries are looked for after it
+}
+
+// Encode gives the queue body; kinds.Limit when it is over queue.MaxBody.
+func (j *Job) Encode() ([]byte, error) {
+	j.Version = version
+	b, err := cbor.Marshal(j)
+	if err != nil {
+		return nil, kinds.Wrap(kinds.Internal, err, "delivery: encode job")
+	}
+	if len(b) > queue.MaxBody || len(j.Recipients) > MaxRecipients {
+		return nil, kinds.Errorf(kinds.Limit, "delivery: job of %d bytes for %d accounts", len(b), len(j.Recipients))
+	}
+	return b, nil
+}
+
+// Decode reads a queue body: kinds.TooNew for a version it does not know, kinds.Corrupt
+// for anything else that is no job.
+func Decode(b []byte) (*Job, error) {
+	j := new(Job)
+	if err := cbor.Unmarshal(b, j); err != nil {
+		return nil, kinds.Errorf(kinds.Corrupt, "delivery: decode job: %w", err)
+	}
+	if j.Version != version {
+		return nil, kinds.Errorf(kinds.TooNew, "delivery: job version %d", j.Version)
+	}
+	if len(j.Recipients) == 0 || len(j.Recipients) > MaxRecipients {
+		return nil, kinds.Errorf(kinds.Corrupt, "delivery: job for %d accounts", len(j.Recipients))
+	}
+	return j, nil
+}
+
+// ReceivedAt is the time of acceptance.
+func (j *Job) ReceivedAt() time.Time { return time.UnixMilli(j.Received).UTC() }
