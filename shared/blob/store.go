@@ -1,0 +1,118 @@
+package blob
+
+import (
+	"context"
+	"crypto/rand"
+	"fmt"
+	"io"
+	"strings"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Ref points to the bytes of a blob: what a message, a job or an entry carries.
+type Ref struct {
+	Name   string `cbor:"1,keyasint" json:"name"`
+	Header uint32 `cbor:"2,keyasint" json:"header"` // length of the stored header; ranges are shifted by it
+	Size   int64  `cbor:"3,keyasint" json:"size"`   // bytes of content, without the header
+}
+
+// Header stands before the bytes of every blob.
+type Header struct {
+	KeyID  string   `cbor:"1,keyasint,omitempty"` // envelope encryption, reserved
+	Owners []string `cbor:"2,keyasint,omitempty"` // account ids that share the blob
+}
+
+// The header is: magic, version, length of the CBOR that follows (big endian), CBOR.
+const (
+	magic      = "GWB"
+	version    = 1
+	prefixSize = len(magic) + 1 + 4
+	maxHeader  = 1 << 20
+)
+
+// Store puts the blob format (a versioned header, then the bytes) over a driver.
+type Store struct{ Driver Driver }
+
+// NewName gives a fresh name for a blob of the tenant: the generation (the hour of its
+// making) lets a later sweep find what a crashed writer left.
+func NewName(tenant string, now time.Time) string {
+	return "m/" + tenant + "/" + now.UTC().Format("2006010215") + "/" + strings.ToLower(rand.Text())
+}
+
+// Put writes size bytes of body under name, with its header, durably.
+func (s Store) Put(ctx context.Context, name string, h Header, body io.ReaderAt, size int64) (Ref, error) {
+	enc, err := cbor.Marshal(h)
+	if err != nil {
+		return Ref{}, kinds.Wrap(kinds.Internal, err, "blob: encode header")
+	}
+	if len(enc) > maxHeader {
+		return Ref{}, kinds.Errorf(kinds.Limit, "blob: header of %d bytes", len(enc))
+	}
+	head := make([]byte, 0, prefixSize+len(enc))
+	head = append(head, magic...)
+	head = append(head, version, byte(len(enc)>>24), byte(len(enc)>>16), byte(len(enc)>>8), byte(len(enc)))
+	head = append(head, enc...)
+	ref := Ref{Name: name, Header: uint32(len(head)), Size: size}
+	return ref, s.Driver.Put(ctx, name, &joined{head, body}, int64(len(head))+size)
+}
+
+// Open reads n bytes of the content from off (n < 0: to the end).
+func (s Store) Open(ctx context.Context, ref Ref, off, n int64) (io.ReadCloser, error) {
+	if off < 0 {
+		return nil, kinds.Errorf(kinds.Invalid, "blob: offset %d", off)
+	}
+	return s.Driver.Open(ctx, ref.Name, int64(ref.Header)+off, n)
+}
+
+// ReadHeader reads and checks the header of a stored blob.
+func (s Store) ReadHeader(ctx context.Context, name string) (Header, error) {
+	var h Header
+	r, err := s.Driver.Open(ctx, name, 0, int64(prefixSize+maxHeader))
+	if err != nil {
+		return h, err
+	}
+	defer r.Close()
+	var pre [prefixSize]byte
+	if _, err := io.ReadFull(r, pre[:]); err != nil || string(pre[:3]) != magic {
+		return h, kinds.Errorf(kinds.Corrupt, "blob %s: no blob header", name)
+	}
+	if pre[3] != version {
+		return h, kinds.Errorf(kinds.TooNew, "blob %s: header version %d", name, pre[3])
+	}
+	n := int64(pre[4])<<24 | int64(pre[5])<<16 | int64(pre[6])<<8 | int64(pre[7])
+	if n > maxHeader {
+		return h, kinds.Errorf(kinds.Corrupt, "blob %s: header of %d bytes", name, n)
+	}
+	enc := make([]byte, n)
+	if _, err := io.ReadFull(r, enc); err != nil {
+		return h, kinds.Errorf(kinds.Corrupt, "blob %s: header cut short", name)
+	}
+	if err := cbor.Unmarshal(enc, &h); err != nil {
+		return h, kinds.Errorf(kinds.Corrupt, "blob %s: header: %w", name, err)
+	}
+	return h, nil
+}
+
+// joined reads head, then body, as one.
+type joined struct {
+	head []byte
+	body io.ReaderAt
+}
+
+func (j *joined) ReadAt(p []byte, off int64) (int, error) {
+	if off < 0 {
+		return 0, fmt.Errorf("blob: negative offset")
+	}
+	n := 0
+	if off < int64(len(j.head)) {
+		n = copy(p, j.head[off:])
+		if n == len(p) {
+			return n, nil
+		}
+	}
+	m, err := j.body.ReadAt(p[n:], off+int64(n)-int64(len(j.head)))
+	return n + m, err
+}
