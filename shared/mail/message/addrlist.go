@@ -119,22 +119,29 @@ func (t *tokens) comment() string {
 	return strings.TrimSuffix(s, ")")
 }
 
-// angle reads an address up to the closing bracket; a source route is left out.
+// angle reads an address up to the closing bracket, or to where the next address seems to
+// begin if that is missing; a source route is left out.
 func (t *tokens) angle() Address {
-	start, inQuote := t.i, false
+	start, inQuote, route := t.i, false, false
+scan:
 	for ; t.i < len(t.s); t.i++ {
-		c := t.s[t.i]
-		if c == '\\' && inQuote {
+		switch c := t.s[t.i]; {
+		case c == '\\' && inQuote:
 			t.i++
-		} else if c == '"' {
+		case c == '"':
 			inQuote = !inQuote
-		} else if c == '>' && !inQuote {
-			break
+		case inQuote:
+		case c == '@' && t.i == start:
+			route = true
+		case c == ':':
+			route = false
+		case c == '>' || (c == ',' || c == ';' || c == '<') && !route:
+			break scan
 		}
 	}
 	t.i = min(t.i, len(t.s))
 	s := t.s[start:t.i]
-	if t.i < len(t.s) {
+	if t.i < len(t.s) && t.s[t.i] == '>' {
 		t.i++
 	}
 	if strings.ContainsAny(s, " \t\r\n") {

@@ -93,8 +93,25 @@ func parseEnvelope(kept string, limit int) (e Envelope) {
 			list(&e.Bcc, f.value)
 		}
 	}
-	e.Time = ParseDate(e.Date)
 	return e
+}
+
+// clean takes out of raw fields what no protocol can carry on: NULs go, and a CR that
+// belongs to no line end becomes a blank.
+func clean(kept string) string {
+	if strings.IndexByte(kept, 0) >= 0 {
+		kept = strings.ReplaceAll(kept, "\x00", "")
+	}
+	if strings.Count(kept, "\r") == strings.Count(kept, "\r\n") {
+		return kept
+	}
+	b := []byte(kept)
+	for i, c := range b {
+		if c == '\r' && (i+1 == len(b) || b[i+1] != '\n') {
+			b[i] = ' '
+		}
+	}
+	return string(b)
 }
 
 // SenderOrFrom is Sender, or From where that is empty.
@@ -114,10 +131,18 @@ func orElse(a, b []Address) []Address {
 
 // derive makes envelope and thread from the kept fields.
 func (s *Summary) derive() {
-	s.Envelope = parseEnvelope(s.Fields, maxAddresses)
+	fields := clean(s.Fields)
+	s.Envelope = parseEnvelope(fields, maxAddresses)
+	s.Envelope.Time = ParseDate(s.Envelope.Date)
+	s.Body.Walk(func(p *Part) bool {
+		if p.Message != nil {
+			p.Message.Envelope.Time = ParseDate(p.Message.Envelope.Date)
+		}
+		return true
+	})
 	t := &s.Thread
 	*t = Thread{Root: s.Root}
-	for f := range allFields(s.Fields) {
+	for f := range allFields(fields) {
 		if t.References == nil && isName(f.name, "references") {
 			t.References = messageIDs(header.Unfold(f.value), maxReferences)
 		}

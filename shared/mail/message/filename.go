@@ -131,11 +131,12 @@ func (p *Part) IsAttachment() bool {
 	return named && (p.ID == "" || p.Disposition != "")
 }
 
-// attachments collects the names of the attachments, not those inside of one.
+// attachments collects the names of the attachments, not those inside of one. The messages
+// that make up a digest or a report are none, unless they have a name.
 func (s *Scanner) attachments() {
-	var walk func(p *Part)
-	walk = func(p *Part) {
-		if p.IsAttachment() {
+	var walk func(p *Part, made bool)
+	walk = func(p *Part, made bool) {
+		if p.IsAttachment() && !(made && p.isMessage() && p.Filename() == "") {
 			if len(s.sum.Attachments) >= maxAttachments {
 				s.sum.Cut |= CutAttachments
 				return
@@ -143,8 +144,8 @@ func (s *Scanner) attachments() {
 			s.sum.Attachments = append(s.sum.Attachments, p.Filename())
 		}
 		for _, c := range p.Parts {
-			walk(c)
+			walk(c, p.Subtype == "digest" || p.Subtype == "report")
 		}
 	}
-	walk(&s.sum.Body)
+	walk(&s.sum.Body, false)
 }

@@ -340,11 +340,18 @@ func (s *Scanner) closeFrames(k int, end, lines int64) {
 		p.BodyLen = max(0, end-p.Offset-p.HeaderLen)
 		p.Lines = max(0, lines-f.lines)
 		if p.IsMultipart() && len(p.Parts) == 0 {
-			p.Parts = []*Part{{Type: "text", Subtype: "plain", Params: usASCII(),
-				Offset: p.Offset + p.HeaderLen, BodyLen: p.BodyLen, Lines: p.Lines}}
+			only := p.asText()
+			only.BodyLen, only.Lines = p.BodyLen, p.Lines
 		}
 	}
 	s.stack = s.stack[:k]
+}
+
+// asText gives the multipart p, which can't be divided, its whole body as one text part.
+func (p *Part) asText() *Part {
+	only := &Part{Type: "text", Subtype: "plain", Params: usASCII(), Offset: p.Offset + p.HeaderLen}
+	p.Parts = []*Part{only}
+	return only
 }
 
 // endHeader ends the header section of the innermost part at offset at, and looks at what
@@ -364,7 +371,8 @@ func (s *Scanner) endHeader(at int64) {
 		s.kept += len(kept)
 	}
 	s.sum.Cut |= s.hdr.cut(i == 0)
-	p.fill(kept+s.hdr.longType, i > 0 && s.stack[i-1].digest && !f.top)
+	kept = clean(kept)
+	p.fill(kept+clean(s.hdr.longType), i > 0 && s.stack[i-1].digest && !f.top)
 	if f.message != nil {
 		f.message.Envelope = parseEnvelope(kept, maxInnerAddresses)
 	}
@@ -377,7 +385,11 @@ func (s *Scanner) endHeader(at int64) {
 		} else if b != "" && len(b) <= maxBoundary {
 			f.boundary, f.digest = "--"+b, p.Subtype == "digest"
 			s.open++
+			return
 		}
+		only := p.asText()
+		s.stack = append(s.stack, frame{part: only, lines: s.lines})
+		s.listen(only)
 	case p.isMessage() && p.Encoding != "base64" && p.Encoding != "quoted-printable":
 		if len(s.stack) >= MaxDepth || s.parts >= MaxParts {
 			s.sum.Cut |= CutStructure

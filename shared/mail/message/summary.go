@@ -52,7 +52,8 @@ const (
 )
 
 // Envelope is the envelope as IMAP means it. Texts are raw: unfolded, but encoded words
-// and 8-bit characters as they are. Of a field that comes twice the first counts.
+// and 8-bit characters as they are; NUL, CR and LF never occur, here and in Part. Of a
+// field that comes twice the first counts.
 type Envelope struct {
 	Date      string    `cbor:"1,keyasint,omitempty"`
 	Time      time.Time `cbor:"-"` // Date parsed, with its zone; zero if it can't be
