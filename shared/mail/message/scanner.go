@@ -271,8 +271,11 @@ func (s *Scanner) match(line []byte) (frame int, closing bool) {
 	t := bytes.TrimRight(line, " \t\r\n")
 	for k := len(s.stack) - 1; k >= 0; k-- {
 		b := s.stack[k].boundary
-		s.work += int64(len(b))
-		if b == "" || len(t) < len(b) || string(t[:len(b)]) != b {
+		s.work++
+		if b == "" || len(t) < len(b) {
+			continue
+		}
+		if s.work += int64(len(b)); string(t[:len(b)]) != b {
 			continue
 		}
 		rest := t[len(b):]
