@@ -1,0 +1,92 @@
+// Package directory knows the tenants, domains, accounts, aliases, groups, settings and
+// API keys of a service. It is written once, over the records port. Administration goes
+// through a Scope: what lies outside it can't be told from what does not exist.
+package directory
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/records"
+)
+
+// CacheFor is the greatest age of anything that Resolve and MaySendAs answer from.
+const CacheFor = 30 * time.Second
+
+// Accounts are the accounts' journals, as far as the directory writes them. Journals
+// makes it of an account.Store.
+type Accounts interface {
+	// Create appends entry 1. Idempotent.
+	Create(ctx context.Context, ref account.Ref, by account.By) error
+	// Access notes a suspension or a new password under a generation, which ends the
+	// sessions of lower ones. A generation that the journal has reached changes nothing.
+	Access(ctx context.Context, ref account.Ref, by account.By, suspended bool, generation uint32) error
+	// Close ends the journal for good. Idempotent.
+	Close(ctx context.Context, ref account.Ref, by account.By, reason string) error
+	// Usage gives the account's running totals.
+	Usage(ctx context.Context, ref account.Ref) (account.Totals, error)
+}
+
+// Config is what a directory needs.
+type Config struct {
+	Records   records.Driver
+	Accounts  Accounts
+	Now       func() time.Time
+	Log       *slog.Logger
+	Passwords Passwords
+	// LookupTXT reads DNS TXT records for the proof of a domain; net.Resolver has it.
+	// nil: domains can be proven by service keys only.
+	LookupTXT func(ctx context.Context, name string) ([]string, error)
+}
+
+// Directory is safe for concurrent use.
+type Directory struct {
+	records   records.Driver
+	accounts  Accounts
+	now       func() time.Time
+	log       *slog.Logger
+	hasher    *hasher
+	lookupTXT func(ctx context.Context, name string) ([]string, error)
+	resolved  *cache[*Resolution] // by address
+	scopes    *cache[any]         // Service, Tenant and Domain by record key
+}
+
+// New makes a directory.
+func New(c Config) *Directory {
+	return &Directory{
+		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords), lookupTXT: c.LookupTXT,
+		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
+	}
+}
+
+// Resolution is where mail for an address goes.
+type Resolution struct {
+	Tenant, Domain string
+	Recipients     []Recipient // each account once
+}
+
+// Recipient is one account that gets the mail.
+type Recipient struct {
+	Account account.Ref
+	Address string // the account's own
+	Quota   int64  // bytes, 0: none
+}
+
+// Identity is an account that has logged in.
+type Identity struct {
+	Account                 account.Ref
+	Tenant, Domain, Address string
+	// Generation was current at login. A session ends when its account's standing
+	// shows a higher one.
+	Generation  uint32
+	AppPassword string // id of the app password that was used, if one was
+}
+
+// Protocols that an account may log in with.
+const (
+	Submission = "submission"
+	IMAP       = "imap"
+	POP3       = "pop3"
+)
