@@ -100,23 +100,30 @@ func (f *Files) write(path string, body io.ReaderAt, size int64) error {
 	if err != nil {
 		return fail(err, "put")
 	}
-	defer file.Close()
+	err = f.copy(file, body, size)
+	if err == nil {
+		err = fail(file.Sync(), "put")
+	}
+	if cerr := file.Close(); err == nil {
+		err = fail(cerr, "put")
+	}
+	return err
+}
+
+func (f *Files) copy(to io.Writer, body io.ReaderAt, size int64) error {
 	buf := f.buffers.Get().(*[]byte)
 	defer f.buffers.Put(buf)
 	for off := int64(0); off < size; {
 		n, err := body.ReadAt((*buf)[:min(size-off, int64(len(*buf)))], off)
-		if n == 0 && err != nil {
+		if n == 0 {
 			return kinds.Errorf(kinds.Invalid, "blob: the body ends after %d bytes of %d: %w", off, size, err)
 		}
-		if _, err := file.Write((*buf)[:n]); err != nil {
+		if _, err := to.Write((*buf)[:n]); err != nil {
 			return fail(err, "put")
 		}
 		off += int64(n)
 	}
-	if err := file.Sync(); err != nil {
-		return fail(err, "put")
-	}
-	return fail(file.Close(), "put")
+	return nil
 }
 
 // same fails with Exists unless the file at path holds the same bytes.
@@ -209,7 +216,12 @@ func (f *Files) Delete(ctx context.Context, name string) error {
 }
 
 func (f *Files) path(name string) string {
-	return filepath.Join(f.objects, filepath.FromSlash(strings.ReplaceAll(name, "/", folderMark+"/")))
+	return filepath.Join(f.objects, Path(name))
+}
+
+// Path gives the path, below the store's folder objects, of the object with the name.
+func Path(name string) string {
+	return filepath.FromSlash(strings.ReplaceAll(name, "/", folderMark+"/"))
 }
 
 // fail gives a file system's error its kind.

@@ -65,6 +65,7 @@ func (f *folders) sync(dir string) error {
 		f.open[dir] = d
 	}
 	d.users++
+	before := d.started.Load()
 	f.mu.Unlock()
 	defer func() {
 		f.mu.Lock()
@@ -73,7 +74,6 @@ func (f *folders) sync(dir string) error {
 			delete(f.open, dir)
 		}
 	}()
-	before := d.started.Load()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.started.Load() > before {

@@ -43,7 +43,7 @@ func (l *listing) walk(ctx context.Context, base string) error {
 	if err := ctx.Err(); err != nil {
 		return kinds.Wrap(kinds.Unavailable, err, "blob: list")
 	}
-	entries, err := l.f.fs.ReadDir(filepath.Join(l.f.objects, filepath.FromSlash(strings.ReplaceAll(base, "/", folderMark+"/"))))
+	entries, err := l.f.fs.ReadDir(filepath.Join(l.f.objects, Path(base)))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
