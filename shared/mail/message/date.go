@@ -12,7 +12,7 @@ func ParseDate(s string) time.Time {
 	t := tokens{s: s}
 	var words [8]string
 	n := 0
-	for n < len(words) {
+	for n < len(words) && t.i < 1000 {
 		t.blanks()
 		if t.i >= len(t.s) {
 			break
@@ -25,7 +25,12 @@ func ParseDate(s string) time.Time {
 		for t.i < len(t.s) && strings.IndexByte(" \t\r\n,(", t.s[t.i]) < 0 {
 			t.i++
 		}
-		words[n] = t.s[start:t.i]
+		w := t.s[start:t.i]
+		if n > 0 && (w[0] == ':' || strings.HasSuffix(words[n-1], ":")) {
+			words[n-1] += w // RFC 5322, appendix A.6.3: 09(comment):   55  :  06
+			continue
+		}
+		words[n] = w
 		n++
 	}
 	w := words[:n]

@@ -12,8 +12,9 @@ const version = 1
 
 // Encode gives the summary in its stored form, of at most MaxEncoded octets. What doesn't
 // fit is cut from the encoding, not from s, in this order until the rest fits: long header
-// fields that only few ask for; the insides of embedded messages; details of parts; names
-// of attachments; parts; the other header fields, the longest first; the preview.
+// fields that only few ask for; header fields of over 8 KiB; the insides of embedded
+// messages; details of parts; names of attachments; parts; the other header fields, the
+// longest first; the preview.
 func (s *Summary) Encode() []byte {
 	b := s.marshal()
 	for step := 0; len(b) > MaxEncoded; step++ {
@@ -44,26 +45,28 @@ func (s *Summary) cut(step int) {
 	case 0:
 		s.dropFields(func(f rawField) bool { return f.class == bulky })
 	case 1:
+		s.dropFields(func(f rawField) bool { return len(f.raw) > 8<<10 })
+	case 2:
 		s.Body = *s.Body.trim(func(p *Part) {
 			if p.Message != nil {
 				p.Message = nil
 				s.Cut |= CutStructure
 			}
 		})
-	case 2:
+	case 3:
 		s.Cut |= CutDetails
 		s.Body = *s.Body.trim(func(p *Part) {
 			p.ID, p.Description, p.Language, p.Location, p.MD5 = "", "", nil, "", ""
 			p.Params, p.DispositionParams = essential(p.Params), nil
 		})
-	case 3:
-		s.Attachments, s.Cut = nil, s.Cut|CutAttachments
 	case 4:
+		s.Attachments, s.Cut = nil, s.Cut|CutAttachments
+	case 5:
 		s.Body.Parts, s.Cut = nil, s.Cut|CutStructure
 		s.Body.Params, s.Body.Type, s.Body.Subtype = nil, short(s.Body.Type), short(s.Body.Subtype)
 		s.Body.Encoding, s.Body.Disposition = short(s.Body.Encoding), short(s.Body.Disposition)
-	case 5, 6, 7, 8, 9:
-		limit := 8 << 10 >> (2 * (step - 5)) // 8,192 octets down to 32
+	case 6, 7, 8, 9:
+		limit := 2 << 10 >> (2 * (step - 6)) // 2,048 octets down to 32
 		s.dropFields(func(f rawField) bool { return len(f.raw) > limit })
 	case 10:
 		s.Fields, s.Cut = "", s.Cut|CutFields|CutEnvelope
@@ -153,6 +156,28 @@ func Decode(b []byte) (Summary, error) {
 	if err := mode.Unmarshal(b[1:], &s); err != nil {
 		return Summary{}, kinds.Errorf(kinds.Corrupt, "message: summary: %w", err)
 	}
+	if s.HeaderLen != s.Body.HeaderLen || !s.Body.within(0, s.Size) {
+		return Summary{}, kinds.Errorf(kinds.Corrupt, "message: summary with offsets outside of the message")
+	}
 	s.derive()
 	return s, nil
+}
+
+// within tells whether p and the parts in it lie in from..to, so that a reader can trust
+// the offsets.
+func (p *Part) within(from, to int64) bool {
+	if p == nil || p.Offset < from || p.HeaderLen < 0 || p.BodyLen < 0 || p.Lines < 0 ||
+		p.Offset > to || p.HeaderLen > to-p.Offset || p.BodyLen > to-p.Offset-p.HeaderLen {
+		return false
+	}
+	from, to = p.Offset+p.HeaderLen, p.Offset+p.HeaderLen+p.BodyLen
+	if p.Message != nil && !p.Message.Body.within(from, to) {
+		return false
+	}
+	for _, c := range p.Parts {
+		if !c.within(from, to) {
+			return false
+		}
+	}
+	return true
 }

@@ -24,6 +24,7 @@ type rawField struct {
 // allFields goes through kept fields: header.All for strings, with the class.
 func allFields(kept string) iter.Seq[rawField] {
 	return func(yield func(rawField) bool) {
+		var low [maxName]byte
 		for len(kept) > 0 {
 			n := lineLen(kept)
 			for n < len(kept) && (kept[n] == ' ' || kept[n] == '\t') {
@@ -36,7 +37,7 @@ func allFields(kept string) iter.Seq[rawField] {
 				continue
 			}
 			name := strings.TrimRight(raw[:c], " \t")
-			if !yield(rawField{name, raw[c+1:], raw, classify(lower(name))}) {
+			if !yield(rawField{name, raw[c+1:], raw, classify(string(lowered(name, &low)))}) {
 				return
 			}
 		}
@@ -66,11 +67,12 @@ func parseEnvelope(kept string, limit int) (e Envelope) {
 			*dst = parseAddresses(v, limit)
 		}
 	}
+	var low [maxName]byte
 	for f := range allFields(kept) {
 		if f.class != envelope {
 			continue
 		}
-		switch lower(f.name) {
+		switch string(lowered(f.name, &low)) {
 		case "date":
 			text(&e.Date, f.value)
 		case "subject":

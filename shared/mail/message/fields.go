@@ -51,6 +51,22 @@ func classify(name string) class {
 	return unlisted
 }
 
+// lowered puts name in lower case into b without an allocation; a name that is longer than
+// any on the list gives none.
+func lowered[T string | []byte](name T, b *[maxName]byte) []byte {
+	if len(name) > maxName {
+		return nil
+	}
+	for i := range len(name) {
+		c := name[i]
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		b[i] = c
+	}
+	return b[:len(name)]
+}
+
 // Listed tells whether a header field is on the closed list. If Cut has no CutFields,
 // Summary.Fields then has every such field of the message.
 func Listed(name string) bool { return classify(strings.ToLower(name)) != unlisted }
@@ -116,17 +132,11 @@ func (h *hdr) add(line []byte, n int64, isMessage, top bool) {
 	}
 	h.finish()
 	l, _, ok := header.Name(line)
-	if !ok || l > maxName {
+	if !ok {
 		return
 	}
-	var lower [maxName]byte
-	for i, c := range line[:l] {
-		if 'A' <= c && c <= 'Z' {
-			c += 'a' - 'A'
-		}
-		lower[i] = c
-	}
-	c := classify(string(lower[:l]))
+	var low [maxName]byte
+	c := classify(string(lowered(line[:l], &low)))
 	switch {
 	case c == unlisted,
 		!top && (c == listed || c == bulky),
