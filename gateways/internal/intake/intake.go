@@ -1,0 +1,172 @@
+// Package intake takes the bytes of a message that streams in, summarises them on the
+// way and makes a blob of them. It holds at most 256 KiB in memory; the rest goes to
+// temporary disk of which there is a budget for the whole process.
+package intake
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/header"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+)
+
+// MaxMemory is how many bytes of a message are held in memory.
+const MaxMemory = 256 << 10
+
+// Errors that Write wraps, so that a gateway can tell which limit it was; they have the
+// kind Limit.
+var (
+	ErrSize   = errors.New("intake: message too large")
+	ErrHeader = errors.New("intake: header too large")
+	ErrLoop   = errors.New("intake: too many Received fields")
+)
+
+// MaxReceived is the number of Received fields at which a message is in a loop.
+// RFC 5321, section 6.3: server software SHOULD count the number of "Received:" header fields and have a large rejection threshold, normally at least 100
+const MaxReceived = 100
+
+// Config says how one message is taken in.
+type Config struct {
+	Budget *Budget // of temporary disk
+	Dir    string  // where temporary files are made; "" is the system's
+	Max    int64   // bytes of the message as it comes; beyond it is ErrSize
+	// Relayed is set for mail that comes by SMTP: Return-Path fields, and
+	// Authentication-Results of AuthServID, are left out; the header's size and the
+	// number of its Received fields are bounded.
+	Relayed    bool
+	AuthServID string
+	Now        func() time.Time // nil: time.Now
+}
+
+// Intake is one message on its way in. It must be ended by Discard, also after Commit.
+// Not safe for concurrent use.
+type Intake struct {
+	cfg     Config
+	store   store
+	scanner *message.Scanner
+	filter  *header.Filter // nil unless Relayed
+	taken   int64
+	err     error
+	done    bool
+}
+
+// New begins a message.
+func New(cfg Config) *Intake {
+	in := &Intake{cfg: cfg, scanner: message.NewScanner()}
+	in.store.budget, in.store.dir = cfg.Budget, cfg.Dir
+	if cfg.Relayed {
+		in.filter = header.NewFilter(sink{in}, header.Options{Drop: in.forged})
+	}
+	return in
+}
+
+// forged tells whether a field pretends to be ours.
+//
+// RFC 5321, section 4.4: A message-originating SMTP system SHOULD NOT send a message that already contains a Return-path header field.
+func (in *Intake) forged(name string, value []byte) bool {
+	f := header.Field{Name: []byte(name)}
+	return f.Is("Return-Path") || f.Is("Authentication-Results") && header.ValueHasID(value, in.cfg.AuthServID)
+}
+
+// Write takes the next bytes. The first error sticks: ErrSize, ErrHeader, ErrLoop (all
+// kinds.Limit), kinds.Throttled when the temporary disk is used up, kinds.Unavailable.
+func (in *Intake) Write(p []byte) (int, error) {
+	if in.err != nil {
+		return 0, in.err
+	}
+	if in.taken += int64(len(p)); in.cfg.Max > 0 && in.taken > in.cfg.Max {
+		return 0, in.fail(kinds.Wrap(kinds.Limit, ErrSize, ""))
+	}
+	if in.filter == nil {
+		return in.pass(p)
+	}
+	if _, err := in.filter.Write(p); err != nil {
+		if kinds.Is(err, kinds.Limit) {
+			err = kinds.Wrap(kinds.Limit, errors.Join(ErrHeader, err), "")
+		}
+		return 0, in.fail(err)
+	}
+	if in.filter.Received() >= MaxReceived {
+		return 0, in.fail(kinds.Wrap(kinds.Limit, ErrLoop, ""))
+	}
+	return len(p), nil
+}
+
+// sink is where the filter writes to.
+type sink struct{ *Intake }
+
+func (s sink) Write(p []byte) (int, error) { return s.pass(p) }
+
+func (in *Intake) pass(p []byte) (int, error) {
+	if err := in.store.write(p); err != nil {
+		return 0, in.fail(err)
+	}
+	return in.scanner.Write(p)
+}
+
+func (in *Intake) fail(err error) error {
+	in.err = err
+	in.store.free() // what is refused holds nothing while its rest is read
+	return err
+}
+
+// Size is how many bytes the blob will have, as far as they came.
+func (in *Intake) Size() int64 { return in.store.size }
+
+// Finish says that all bytes have come, and gives the summary. The message is headless
+// (what is put before it must end with an empty line) if Summary.HeaderLen is 0.
+func (in *Intake) Finish() (message.Summary, error) {
+	if in.err != nil {
+		return message.Summary{}, in.err
+	}
+	if in.filter != nil {
+		if err := in.filter.Close(); err != nil {
+			return message.Summary{}, in.fail(err)
+		}
+	}
+	if in.filter != nil && in.filter.Received() >= MaxReceived {
+		return message.Summary{}, in.fail(kinds.Wrap(kinds.Limit, ErrLoop, ""))
+	}
+	in.done = true
+	return in.scanner.Finish(), nil
+}
+
+// Put stores the blob, durably, for accounts of a tenant. Finish comes first.
+func (in *Intake) Put(ctx context.Context, blobs blob.Store, tenant string, owners []string) (blob.Ref, error) {
+	if in.err != nil || !in.done {
+		return blob.Ref{}, errors.Join(in.err, kinds.Errorf(kinds.Internal, "intake: not finished"))
+	}
+	now := time.Now
+	if in.cfg.Now != nil {
+		now = in.cfg.Now
+	}
+	return blobs.Put(ctx, blob.NewName(tenant, now()), blob.Header{Owners: owners}, &in.store, in.store.size)
+}
+
+// Commit is Finish and Put.
+func (in *Intake) Commit(ctx context.Context, blobs blob.Store, tenant string, owners []string) (blob.Ref, message.Summary, error) {
+	sum, err := in.Finish()
+	if err != nil {
+		return blob.Ref{}, sum, err
+	}
+	ref, err := in.Put(ctx, blobs, tenant, owners)
+	return ref, sum, err
+}
+
+// Discard gives back memory and disk. It may be called more than once.
+func (in *Intake) Discard() {
+	if in.err == nil {
+		in.err = kinds.Errorf(kinds.Closed, "intake: ended")
+	}
+	in.store.free()
+}
+
+var (
+	_ io.Writer   = (*Intake)(nil)
+	_ io.ReaderAt = (*store)(nil)
+)
