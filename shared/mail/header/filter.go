@@ -164,10 +164,7 @@ func (f *Filter) judgeLong() error {
 	}
 	f.dropping = f.judge()
 	f.long = true
-	held := f.field
-	f.field = f.field[:0]
-	f.line = 0
-	return f.pass(held)
+	return f.pass(f.field)
 }
 
 // judge counts the field at hand and asks whether it is to be left out.
@@ -187,18 +184,20 @@ func (f *Filter) judge() bool {
 	return true
 }
 
+// pass deals with a piece of a long field, which may be what was held. Of it only the last
+// octet is kept, to know where a line begins.
 func (f *Filter) pass(p []byte) error {
-	// Of a long field only its last octet is kept, to know where a line begins.
-	f.field = append(f.field[:0], p[len(p)-1])
-	f.line = 0
-	if p[len(p)-1] == '\n' {
+	if !f.dropping {
+		if _, err := f.w.Write(p); err != nil {
+			return err
+		}
+	}
+	last := p[len(p)-1]
+	f.field, f.line = append(f.field[:0], last), 0
+	if last == '\n' {
 		f.line = 1
 	}
-	if f.dropping {
-		return nil
-	}
-	_, err := f.w.Write(p)
-	return err
+	return nil
 }
 
 // flush passes on the field at hand, or leaves it out.
