@@ -1,0 +1,51 @@
+// Package settings is the one typed configuration: defaults, then a YAML file, then
+// the environment, then flags; each beats what stands before it. No setting holds a
+// secret: a key or a certificate is named by its file.
+package settings
+
+import (
+	"log/slog"
+	"time"
+)
+
+// Settings is what a process runs with. The table in table.go gives each field its
+// name, default and meaning.
+type Settings struct {
+	Data     string // folder
+	Hostname string
+	Demo     bool
+	Drain    time.Duration
+
+	SMTPAddress        string // "" is off, as for each of them
+	SubmissionAddress  string
+	SubmissionsAddress string
+	IMAPAddress        string
+	IMAPSAddress       string
+	POP3Address        string
+	POP3SAddress       string
+	APIAddress         string
+
+	TLSCertificate string // file, PEM; "" is a self-signed one in the data folder
+	TLSKey         string // file, PEM
+
+	MessageSize      int64 // bytes of one message
+	Connections      int   // at once, per listener
+	ConnectionsPerIP int   // at once, per listener and address
+	TempDisk         int64 // bytes of all messages on their way in
+	AccountCache     int64 // bytes of opened accounts
+
+	DeliverWorkers  int
+	DeliverFailures int // of one job, before it is parked
+
+	SCRAM bool
+
+	LogFormat string // auto, text, json
+	LogLevel  slog.Level
+}
+
+// Origins tells for each key where its value came from: "default", "FILE:LINE",
+// a variable's name or a flag ("--data").
+type Origins map[string]string
+
+// Default is the origin of a value that nobody set.
+const Default = "default"
