@@ -1,0 +1,142 @@
+// Package login lets people in: SASL over the directory, and the throttle that all
+// protocols share. Failures are counted per account and per peer address in records,
+// so that all gateways count together; what this process has seen of the counts is kept
+// in memory, so that a login that succeeds costs no call.
+package login
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"net"
+	"strings"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwit-mail/godwit/gateways/internal/listen"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/records"
+)
+
+// Longest user name and password, in bytes.
+const (
+	MaxUsername = 512
+	MaxPassword = 1024
+)
+
+// Directory judges a password; *directory.Directory does.
+type Directory interface {
+	Authenticate(ctx context.Context, username, password, protocol string) (*directory.Identity, error)
+}
+
+// Config is what a Login needs.
+type Config struct {
+	Directory Directory
+	Records   records.Driver
+	Now       func() time.Time
+	Log       *slog.Logger
+	Metrics   prometheus.Registerer                            // may be nil
+	Wait      func(ctx context.Context, d time.Duration) error // nil: by a timer
+}
+
+// Login is shared by the gateways of a process. Safe for concurrent use.
+type Login struct {
+	cfg      Config
+	throttle throttle
+	logins   *prometheus.CounterVec
+}
+
+// New makes a Login.
+func New(cfg Config) *Login {
+	if cfg.Wait == nil {
+		cfg.Wait = wait
+	}
+	l := &Login{cfg: cfg, logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_logins_total",
+		Help: "Logins by protocol and outcome (ok or the error's kind)."}, []string{"protocol", "outcome"})}
+	l.throttle.init(cfg.Now)
+	if cfg.Metrics != nil {
+		cfg.Metrics.MustRegister(l.logins)
+	}
+	return l
+}
+
+func wait(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-t.C:
+		return nil
+	case <-ctx.Done():
+		return kinds.Wrap(kinds.Unavailable, ctx.Err(), "login: waiting")
+	}
+}
+
+// Authenticate judges a login from remote over a protocol (directory.IMAP and its like).
+// It may wait, at most maxDelay, where too many have failed.
+//
+// Errors: kinds.Unauthenticated; kinds.Throttled, without a look at the password, when far
+// too many have failed; kinds.Suspended and kinds.Denied, after the right password only;
+// kinds.Unavailable.
+func (l *Login) Authenticate(ctx context.Context, username, password string, remote net.Addr, protocol string) (*directory.Identity, error) {
+	id, err := l.authenticate(ctx, username, password, remote, protocol)
+	outcome := "ok"
+	if err != nil {
+		outcome = kinds.Of(err).String()
+	}
+	l.logins.WithLabelValues(protocol, outcome).Inc()
+	return id, err
+}
+
+func (l *Login) authenticate(ctx context.Context, username, password string, remote net.Addr, protocol string) (*directory.Identity, error) {
+	if username == "" || len(username) > MaxUsername || len(password) > MaxPassword {
+		return nil, kinds.Errorf(kinds.Unauthenticated, "login: a user name of %d bytes, a password of %d", len(username), len(password))
+	}
+	k := keys{account: accountKey(username), peer: "peer/" + listen.PeerPrefix(remote).String()}
+	delay, ok := l.throttle.begin(k)
+	defer l.throttle.end(k)
+	if !ok {
+		l.cfg.Log.Warn("login refused, too many failures", "protocol", protocol, "peer", remote)
+		return nil, kinds.Errorf(kinds.Throttled, "login: too many failures")
+	}
+	if delay > 0 {
+		if err := l.cfg.Wait(ctx, delay); err != nil {
+			return nil, err
+		}
+	}
+	id, err := l.cfg.Directory.Authenticate(ctx, username, password, protocol)
+	switch {
+	case err == nil:
+		l.throttle.succeeded(k)
+		l.cfg.Log.Info("login", "protocol", protocol, "account", id.Account.ID, "peer", remote)
+	case kinds.Is(err, kinds.Unauthenticated):
+		l.failed(ctx, k)
+		l.cfg.Log.Info("login failed", "protocol", protocol, "peer", remote)
+	default:
+		l.cfg.Log.Warn("login failed", "protocol", protocol, "peer", remote, "error", err)
+	}
+	return id, err
+}
+
+// failed counts a failure for all gateways. Where that can't be done it counts for this
+// one only.
+func (l *Login) failed(ctx context.Context, k keys) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second) // hanging up is no way out
+	defer cancel()
+	for _, key := range []string{k.account, k.peer} {
+		n, err := l.cfg.Records.Add(ctx, records.Key{Space: "login-failures", ID: key}, 1, window)
+		if err != nil {
+			l.cfg.Log.Error("counting a failed login", "error", err)
+			n = 0
+		}
+		l.throttle.failed(key, n)
+	}
+}
+
+// accountKey names an account that may not exist, without saying who it is.
+func accountKey(username string) string {
+	h := sha256.Sum256([]byte(strings.ToLower(username)))
+	return "account/" + hex.EncodeToString(h[:16])
+}
