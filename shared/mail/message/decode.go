@@ -7,6 +7,7 @@ import (
 	"mime"
 	"mime/quotedprintable"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/emersion/go-message/charset"
 )
@@ -37,12 +38,10 @@ func toUTF8(b []byte, cs string) (string, error) {
 	cs = lower(strings.Trim(cs, " '\""))
 	if cs == "" || cs == "us-ascii" || cs == "ascii" || cs == "utf-8" || cs == "utf8" {
 		// The text may be cut in the middle of a character.
-		for i := 1; i <= 3 && i <= len(b); i++ {
-			if c := b[len(b)-i]; c >= 0xc0 {
-				if v := validUTF8(string(b[len(b)-i:])); strings.HasPrefix(v, "\uFFFD") {
-					if validPrefix := string(b[:len(b)-i]); validUTF8(validPrefix) == validPrefix {
-						return validPrefix, nil
-					}
+		for i := 1; i < utf8.UTFMax && i <= len(b); i++ {
+			if tail := b[len(b)-i:]; utf8.RuneStart(tail[0]) {
+				if !utf8.FullRune(tail) && utf8.Valid(b[:len(b)-i]) {
+					b = b[:len(b)-i]
 				}
 				break
 			}

@@ -88,10 +88,11 @@ func shorten(s string, n int) string {
 	var b strings.Builder
 	blank := false
 	for _, r := range s {
-		if r == 0xfeff || unicode.Is(unicode.Cf, r) { // byte order mark, soft hyphen, zero-width fillers
+		// Byte order marks, soft hyphens, zero-width fillers; the joiner holds emoji together.
+		if r != 0x200d && unicode.Is(unicode.Cf, r) || r == 0x034f {
 			continue
 		}
-		if unicode.IsSpace(r) || unicode.IsControl(r) || r == 0x034f {
+		if unicode.IsSpace(r) || unicode.IsControl(r) {
 			blank = b.Len() > 0
 			continue
 		}
