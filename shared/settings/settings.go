@@ -37,8 +37,6 @@ type Settings struct {
 	DeliverWorkers  int
 	DeliverFailures int // of one job, before it is parked
 
-	SCRAM bool
-
 	LogFormat string // auto, text, json
 	LogLevel  slog.Level
 }

@@ -69,7 +69,7 @@ func (s *Settings) Fields() []Field {
 		{Key: "limits.connections", Default: "2000", value: &number{to: &s.Connections, min: 1, max: 1_000_000},
 			Help: "connections at once, of each listener"},
 		{Key: "limits.connections-per-ip", Default: "100", value: &number{to: &s.ConnectionsPerIP, min: 1, max: 1_000_000},
-			Help: "connections at once from one address, of each listener"},
+			Help: "connections at once from one address, of each listener; this machine itself has no such limit"},
 		{Key: "limits.temp-disk", Default: "4GiB", value: &size{to: &s.TempDisk, min: mib, max: 1 << 50},
 			Help: "disk for messages over 256 KiB on their way in, all together; when it is full, senders are asked to come again"},
 		{Key: "limits.account-cache", Default: "48MiB", value: &size{to: &s.AccountCache, min: mib, max: 1 << 40},
@@ -79,9 +79,6 @@ func (s *Settings) Fields() []Field {
 			Help: "deliveries at work at once (each takes up to ten jobs)"},
 		{Key: "deliver.failures", Default: "8", value: &number{to: &s.DeliverFailures, min: 1, max: 1000},
 			Help: "failures of a job before it is parked, where 'godwit queue list' shows it"},
-
-		{Key: "passwords.scram", Default: "true", Bool: true, value: (*boolean)(&s.SCRAM),
-			Help: "keep a SCRAM-SHA-256 verifier beside the hash of a new password"},
 
 		{Key: "log.format", Default: "auto", value: &choice{to: &s.LogFormat, of: []string{"auto", "text", "json"}},
 			Help: "auto, text or json; auto is text on a terminal, json elsewhere"},
