@@ -102,3 +102,28 @@ func TestAQueueOverAClosedDatabaseIsUnavailable(t *testing.T) {
 		t.Errorf("the message that nobody got does not wait: %+v, %v", depth, err)
 	}
 }
+
+func TestBeingNastyAloneMakesNoDeadLetters(t *testing.T) {
+	clock := porttest.NewClock()
+	_, d := open(t, filepath.Join(t.TempDir(), "queue.db"), sqlite.Options{Now: clock.Now, Redrive: 3, Nasty: &sqlite.Nasty{Seed: 3}})
+	for range 20 {
+		msgs := make([]queue.Message, queue.MaxBatch)
+		porttest.OK(t, d.Send(t.Context(), "jobs", msgs...))
+	}
+	for { // nobody deletes, and nobody lets a visibility end
+		got, err := d.Receive(t.Context(), "jobs", 10, 0, time.Minute)
+		porttest.OK(t, err)
+		for _, r := range got {
+			if r.Count > 2 {
+				t.Errorf("a message was handed out %d times", r.Count)
+			}
+		}
+		if len(got) == 0 {
+			break
+		}
+	}
+	depth, err := d.Depth(t.Context(), queue.Dead("jobs"))
+	if err != nil || depth != (queue.Depth{}) {
+		t.Errorf("dead letters: %+v, %v", depth, err)
+	}
+}
