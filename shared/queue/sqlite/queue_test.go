@@ -3,6 +3,7 @@ package sqlite_test
 import (
 	"fmt"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -126,4 +127,29 @@ func TestBeingNastyAloneMakesNoDeadLetters(t *testing.T) {
 	if err != nil || depth != (queue.Depth{}) {
 		t.Errorf("dead letters: %+v, %v", depth, err)
 	}
+}
+
+// FuzzReceipt: a receipt that the queue hasn't given removes nothing.
+func FuzzReceipt(f *testing.F) {
+	db, err := sqlitedb.Open(filepath.Join(f.TempDir(), "queue.db"))
+	porttest.OK(f, err)
+	f.Cleanup(func() { db.Close() })
+	d, err := sqlite.New(db, sqlite.Options{})
+	porttest.OK(f, err)
+	porttest.OK(f, d.Send(f.Context(), "jobs", queue.Message{Group: "g", Body: []byte("x")}))
+	got, err := d.Receive(f.Context(), "jobs", 1, 0, time.Hour)
+	porttest.OK(f, err)
+	for _, seed := range []string{got[0].ID, got[0].ID + ".0", got[0].ID + ".2", "." + got[0].Receipt, "", ".", "-1.1", "zzzzzzzzzzzzzzzzzz.1"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, receipt string) {
+		if id, count, _ := strings.Cut(receipt, "."); strings.TrimLeft(strings.ToLower(id), "+0") == got[0].ID && strings.TrimLeft(count, "+0") == "1" {
+			return
+		}
+		_ = d.Delete(t.Context(), "jobs", receipt)
+		_ = d.Extend(t.Context(), "jobs", receipt, 0)
+		if depth, err := d.Depth(t.Context(), "jobs"); err != nil || depth.InFlight != 1 {
+			t.Fatalf("receipt %q leaves %+v, %v", receipt, depth, err)
+		}
+	})
 }
