@@ -2,16 +2,149 @@ package directory
 
 import (
 	"context"
+	"crypto/sha256"
+	"crypto/subtle"
+	"slices"
+	"strings"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
 )
+
+// maxAliases is how many aliases may lie between a login name and its account.
+const maxAliases = 4
 
 // Authenticate judges a login over a protocol (Submission, IMAP, POP3). username is the
 // account's address or an alias that leads to it alone. Each call costs exactly one
 // evaluation of a password hash, whether or not there is such an account.
 //
 // Errors: kinds.Unauthenticated; and, only after the right password, kinds.Suspended
-// and kinds.Denied (the protocol is switched off for the account).
+// and kinds.Denied (the protocol is switched off for the account or app password).
 func (d *Directory) Authenticate(ctx context.Context, username, password, protocol string) (*Identity, error) {
-	return nil, kinds.Errorf(kinds.Unavailable, "directory: closed")
+	found, err := d.login(ctx, username)
+	if err != nil {
+		return nil, err
+	}
+	hash := ""
+	if found != nil {
+		hash = found.e.Hash
+	}
+	right, err := d.hasher.matches(ctx, hash, password)
+	if err != nil {
+		return nil, err
+	}
+	var app *AppPassword
+	if found != nil && !right {
+		app = found.e.app(password)
+	}
+	if found == nil || !right && app == nil {
+		return nil, kinds.Errorf(kinds.Unauthenticated, "directory: wrong name or password")
+	}
+	l := found.levels
+	if found.e.Suspended || l.domain.Suspended || l.tenant.Suspended {
+		return nil, kinds.Errorf(kinds.Suspended, "directory: the account, its domain or its tenant is suspended")
+	}
+	id := &Identity{Account: found.e.Account, Tenant: found.e.Tenant, Domain: domainOf(found.at), Address: found.at, Generation: found.e.Generation}
+	allowed := slices.Contains(Inherit(l.settings(found.e.Settings)...).Protocols, protocol)
+	if app != nil {
+		id.AppPassword = app.ID
+		allowed = allowed && (len(app.Protocols) == 0 || slices.Contains(app.Protocols, protocol))
+	}
+	if !allowed {
+		return nil, kinds.Errorf(kinds.Denied, "directory: %s is switched off for this login", protocol)
+	}
+	return id, nil
+}
+
+// loginAccount is the account that a login name leads to.
+type loginAccount struct {
+	at     string
+	e      entry
+	levels levels
+}
+
+// login finds the account of a login name, nil if there is none. It doesn't ask the
+// cache: a password that was changed is wrong at once, everywhere.
+func (d *Directory) login(ctx context.Context, username string) (*loginAccount, error) {
+	a, err := address.Parse(username)
+	if err != nil || a.Domain == "" || a.IsLiteral() {
+		return nil, nil
+	}
+	at, tenant := a.Key(), ""
+	for range maxAliases {
+		e, l, ok, err := d.fresh(ctx, at)
+		if err != nil || !ok || tenant != "" && tenant != e.Tenant {
+			return nil, err
+		}
+		switch e.Kind {
+		case kindAccount:
+			return &loginAccount{at: at, e: e, levels: l}, nil
+		case kindAlias:
+			at, tenant = e.Targets[0], e.Tenant
+		default:
+			return nil, nil
+		}
+	}
+	return nil, nil
+}
+
+// fresh reads the entry of an address and all that is above it, past the cache.
+func (d *Directory) fresh(ctx context.Context, at string) (e entry, l levels, ok bool, err error) {
+	found, err := d.records.Get(ctx, entryKey(at), domainKey(domainOf(at)), serviceKey())
+	if err != nil {
+		return e, l, false, err
+	}
+	have := 0
+	for _, r := range found {
+		switch r.Key {
+		case serviceKey():
+			l.service, err = decode[Service](r)
+		case domainKey(domainOf(at)):
+			l.domain, err = decode[Domain](r)
+			have++
+		default:
+			e, err = decode[entry](r)
+			have++
+		}
+		if err != nil {
+			return e, l, false, err
+		}
+	}
+	if have < 2 || e.Tenant != l.domain.Tenant {
+		return e, l, false, nil
+	}
+	l.tenant, _, ok, err = read[Tenant](ctx, d, tenantKey(e.Tenant))
+	return e, l, ok, err
+}
+
+// appPassword is the form in which people are given one: lower-case base32 in groups.
+// People type it with or without the groups' dashes, or with blanks.
+const (
+	appBytes = 17 // 136 random bits: no slow hash is needed to keep them
+	appGroup = 7
+)
+
+// newAppPassword makes a secret.
+func newAppPassword() (shown string, hash []byte) {
+	secret := randomID(appBytes)
+	sum := sha256.Sum256([]byte(secret))
+	var groups []string
+	for part := range slices.Chunk([]byte(secret), appGroup) {
+		groups = append(groups, string(part))
+	}
+	return strings.Join(groups, "-"), sum[:]
+}
+
+// app gives the app password that was typed, nil if it is none. All are compared.
+func (e *entry) app(typed string) (found *AppPassword) {
+	if len(typed) > MaxPassword {
+		return nil
+	}
+	sum := sha256.Sum256([]byte(strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(typed))))
+	for i := range e.Apps {
+		if subtle.ConstantTimeCompare(sum[:], e.Apps[i].Hash) == 1 {
+			found = &e.Apps[i]
+		}
+	}
+	return found
 }

@@ -61,19 +61,6 @@ func New(c Config) *Directory {
 	}
 }
 
-// Resolution is where mail for an address goes.
-type Resolution struct {
-	Tenant, Domain string
-	Recipients     []Recipient // each account once
-}
-
-// Recipient is one account that gets the mail.
-type Recipient struct {
-	Account account.Ref
-	Address string // the account's own
-	Quota   int64  // bytes, 0: none
-}
-
 // Identity is an account that has logged in.
 type Identity struct {
 	Account                 account.Ref

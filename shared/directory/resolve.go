@@ -2,10 +2,27 @@ package directory
 
 import (
 	"context"
+	"time"
 
+	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 )
+
+// Resolution is where mail for an address goes.
+type Resolution struct {
+	Tenant, Domain string
+	Recipients     []Recipient // each account once
+
+	sole bool // reached without a group, a catch-all or the duty of a postmaster
+}
+
+// Recipient is one account that gets the mail.
+type Recipient struct {
+	Account account.Ref
+	Address string // the account's own
+	Quota   int64  // bytes, 0: none
+}
 
 // Resolve says which accounts get mail for addr. In this order it is looked for as it
 // stands, without its +tag, as postmaster, and in the domain's catch-all.
@@ -13,11 +30,142 @@ import (
 // Errors: kinds.NotFound (the domain is ours, the user isn't there), kinds.Suspended,
 // kinds.Denied (the domain is not ours), kinds.Invalid, kinds.Limit (a group too large).
 func (d *Directory) Resolve(ctx context.Context, addr address.Address) (*Resolution, error) {
-	return nil, kinds.Errorf(kinds.Unavailable, "directory: closed")
+	if addr.Domain == "" {
+		// RFC 5321, section 4.5.1: the reserved mailbox name "postmaster" may be used in a RCPT command without domain qualification
+		if !addr.IsPostmaster() {
+			return nil, kinds.Errorf(kinds.Invalid, "directory: an address without domain")
+		}
+		return d.servicePostmaster(ctx)
+	}
+	if addr.IsLiteral() {
+		return nil, kinds.Errorf(kinds.Denied, "directory: an address literal is none of our domains")
+	}
+	if known, _, ok := d.resolved.get(addr.Key()); ok {
+		return known, nil
+	}
+	begun := d.resolved.begin()
+	l, err := d.look(ctx, addr)
+	if err != nil {
+		return nil, err
+	}
+	if l.found != nil {
+		r, err := d.expand(ctx, l, *l.found)
+		if err == nil {
+			d.resolved.put(begun, addr.Key(), r, l.read)
+		}
+		return r, err
+	}
+	// What follows is found because the address is not there, and is never kept.
+	if addr.IsPostmaster() {
+		return d.postmaster(ctx, l)
+	}
+	if l.domain.CatchAll != "" {
+		return d.follow(ctx, l, l.domain.CatchAll)
+	}
+	return nil, errNoUser()
+}
+
+func errNoUser() error { return kinds.Errorf(kinds.NotFound, "directory: no such user") }
+
+// lookup is the first step from an address.
+type lookup struct {
+	key    string // of the address as it stands
+	at     string // where found was: key, or key without the +tag
+	found  *entry
+	levels // of its domain
+	read   time.Time
+}
+
+// look finds an address as it stands or without its +tag: one Get when the domain's
+// tenant is known, else two.
+func (d *Directory) look(ctx context.Context, addr address.Address) (*lookup, error) {
+	l := &lookup{key: addr.Key(), read: d.now()}
+	ask := []string{l.key}
+	base, _, tagged := addr.Subaddress()
+	if tagged {
+		ask = append(ask, base.Key())
+	}
+	entries, levels, read, err := d.fetch(ctx, addr.Domain, ask...)
+	if err != nil {
+		return nil, err
+	}
+	l.levels = levels
+	if read.Before(l.read) {
+		l.read = read
+	}
+	if levels.tenant.Suspended || levels.domain.Suspended {
+		return nil, kinds.Errorf(kinds.Suspended, "directory: the domain or its tenant is suspended")
+	}
+	for i, at := range ask {
+		e, ok := entries[at]
+		if ok && (i == 0 || Inherit(levels.settings(e.Settings)...).Subaddresses) {
+			l.at, l.found = at, &e
+			break
+		}
+	}
+	return l, nil
+}
+
+// postmaster finds who answers for a domain that has no such address.
+// RFC 5321, section 4.5.1: Any system that includes an SMTP server supporting mail relaying or delivery MUST support the reserved mailbox "postmaster" as a case-insensitive local name.
+func (d *Directory) postmaster(ctx context.Context, l *lookup) (*Resolution, error) {
+	for _, name := range []string{l.domain.Postmaster, l.tenant.Postmaster} {
+		if name == "" {
+			continue
+		}
+		if r, err := d.follow(ctx, l, name); err == nil || kinds.Of(err).Temporary() {
+			return r, err
+		}
+	}
+	return d.servicePostmaster(ctx)
+}
+
+// servicePostmaster may belong to another tenant than the domain that was written to.
+func (d *Directory) servicePostmaster(ctx context.Context) (*Resolution, error) {
+	service, _, _, err := read[Service](ctx, d, serviceKey())
+	if err != nil {
+		return nil, err
+	}
+	addr, err := address.Parse(service.Postmaster)
+	if err != nil || addr.Domain == "" {
+		return nil, errNoUser()
+	}
+	l, err := d.look(ctx, addr)
+	if kinds.Is(err, kinds.Denied) || err == nil && l.found == nil {
+		return nil, errNoUser()
+	}
+	if err != nil {
+		return nil, err
+	}
+	r, err := d.expand(ctx, l, *l.found)
+	if err == nil {
+		r.sole = false
+	}
+	return r, err
+}
+
+// follow resolves an address that a domain or tenant of the lookup names.
+func (d *Directory) follow(ctx context.Context, l *lookup, name string) (*Resolution, error) {
+	return d.expand(ctx, l, entry{Tenant: l.domain.Tenant, Kind: kindGroup, Targets: []string{name}})
 }
 
 // MaySendAs tells whether id may use addr as reverse-path: the account's own address,
 // with any +tag, and aliases that lead to it alone.
 func (d *Directory) MaySendAs(ctx context.Context, id *Identity, addr address.Address) (bool, error) {
-	return false, kinds.Errorf(kinds.Unavailable, "directory: closed")
+	base, _, _ := addr.Subaddress()
+	if addr.Key() == id.Address || base.Key() == id.Address {
+		return true, nil
+	}
+	if addr.Domain == "" {
+		return false, nil
+	}
+	r, err := d.Resolve(ctx, addr)
+	if err != nil {
+		switch kinds.Of(err) {
+		case kinds.NotFound, kinds.Denied, kinds.Suspended, kinds.Invalid, kinds.Limit:
+			return false, nil
+		}
+		return false, err
+	}
+	return r.sole && len(r.Recipients) == 1 && r.Recipients[0].Account.ID == id.Account.ID, nil
 }
