@@ -35,8 +35,9 @@ const (
 	MaxMailboxes    = 5000
 	MaxMailboxName  = 1000 // bytes of UTF-8
 	MaxMailboxDepth = 50
-	MaxKeywords     = 100 // per mailbox
-	MaxKeyword      = 100 // bytes
+	MaxKeywords     = 100       // per mailbox
+	MaxKeyword      = 100       // bytes
+	MaxMessages     = 5_000_000 // of one account
 )
 
 // Entry is one atomic change of an account. Times are milliseconds since 1970, UTC.
@@ -89,8 +90,8 @@ type Op struct {
 
 // Create is the only operation of entry 1. It makes the default mailboxes.
 type Create struct {
-	Mailboxes []CreateMailbox `cbor:"1,keyasint"` // the first is INBOX
-	UIDFloor  uint32          `cbor:"2,keyasint,omitempty"`
+	Mailboxes []CreateMailbox `cbor:"1,keyasint"`           // the first is INBOX
+	UIDFloor  uint32          `cbor:"2,keyasint,omitempty"` // highest UIDVALIDITY of earlier epochs: new ones are above
 }
 
 // Add puts a new message into a mailbox: a delivery or an APPEND.
@@ -209,6 +210,8 @@ const (
 	Flagged
 	Deleted
 	Draft
+
+	allFlags = Seen | Answered | Flagged | Deleted | Draft
 )
 
 // Standing is what a writer must know without opening the account. Every entry carries

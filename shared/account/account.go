@@ -1,0 +1,133 @@
+package account
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/journal"
+)
+
+// Account is an open account. Safe for concurrent use until Close.
+type Account struct {
+	core   *core
+	closed atomic.Bool
+}
+
+// core is what all who have an account open share.
+type core struct {
+	store *Store
+	ref   Ref
+	part  journal.Partition
+	refs  int // under Store.mu
+
+	state atomic.Pointer[State] // nil until read; changed by whoever holds the account's lock
+	read  time.Time             // when state was known to be the last; under the account's lock
+
+	mu      sync.Mutex
+	changed chan struct{}
+
+	refreshing atomic.Bool // an event is being followed
+}
+
+// Open opens the account, in the state that it has when Open is called, or a later one.
+// NotFound when there is no such account. A closed account opens; its Standing says so.
+func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) {
+	if err := ref.check(); err != nil {
+		return nil, err
+	}
+	p := ref.Partition()
+	s.mu.Lock()
+	c := s.accounts[p]
+	if c == nil {
+		c = &core{store: s, ref: ref, part: p, changed: make(chan struct{})}
+		s.accounts[p] = c
+	}
+	c.refs++
+	s.idle.drop(p)
+	s.mu.Unlock()
+	a := &Account{core: c}
+	if err := c.enter(ctx); err != nil {
+		a.Close()
+		return nil, err
+	}
+	return a, nil
+}
+
+// enter registers as watcher, then reads the tail: whoever writes either is read here
+// or sees the registration.
+func (c *core) enter(ctx context.Context) error {
+	if err := c.store.watch(ctx, c.part); err != nil {
+		return err
+	}
+	unlock, err := c.store.lock(ctx, c.part)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = c.refresh(ctx)
+	return err
+}
+
+// Close gives the account back; its state may stay in memory. Closing twice is fine.
+func (a *Account) Close() {
+	if a.closed.Swap(true) {
+		return
+	}
+	c := a.core
+	s := c.store
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if c.refs--; c.refs > 0 {
+		return
+	}
+	state := c.state.Load()
+	if state == nil {
+		delete(s.accounts, c.part)
+		return
+	}
+	for _, p := range s.idle.put(c.part, c, state.Size()) {
+		delete(s.accounts, p)
+	}
+}
+
+// Ref is the account's reference.
+func (a *Account) Ref() Ref { return a.core.ref }
+
+// State is the account's state as it is now. It never changes and may be kept.
+func (a *Account) State() *State { return a.core.state.Load() }
+
+// View calls fn with the account's state as it is now.
+func (a *Account) View(fn func(*State)) { fn(a.State()) }
+
+// Refresh reads the account's tail: after it, all is seen that anybody was told was
+// done before it was called.
+func (a *Account) Refresh(ctx context.Context) error {
+	unlock, err := a.core.store.lock(ctx, a.core.part)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	_, err = a.core.refresh(ctx)
+	return err
+}
+
+// Changed is closed when the state next advances. Take it before State.
+func (a *Account) Changed() <-chan struct{} {
+	a.core.mu.Lock()
+	defer a.core.mu.Unlock()
+	return a.core.changed
+}
+
+// publish makes the state the one that is seen. The account's lock is held.
+func (c *core) publish(next *State, read time.Time) {
+	c.read = read
+	if c.state.Swap(next) == next {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	close(c.changed)
+	c.changed = make(chan struct{})
+}

@@ -1,0 +1,106 @@
+package account
+
+import (
+	"context"
+
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+)
+
+// NewMessage is what Append puts into a mailbox.
+type NewMessage struct {
+	Content Content
+	Flags   Flags
+	Words   []string // keywords
+	Date    int64    // INTERNALDATE in milliseconds; 0: now
+	EmailID string   // "": a new one
+	Thread  string   // "": by the summary
+	UIDL    string   // set by an import
+}
+
+// Append puts messages into a mailbox, all or none, and gives their UIDs. quota is how
+// many bytes the account may have (0: any number): kinds.Quota when they would be more.
+// NotFound when there is no such mailbox.
+func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewMessage, quota int64) (uids []uint32, uidValidity uint32, err error) {
+	list := make([]Add, len(adds))
+	var bytes int64
+	for i := range adds {
+		if list[i], err = a.newAdd(&adds[i]); err != nil {
+			return nil, 0, err
+		}
+		bytes += list[i].Content.Size()
+	}
+	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
+		m := s.Mailbox(mailbox)
+		if m == nil {
+			return nil, noMailbox(mailbox)
+		}
+		if err := s.room(quota, int64(len(list)), bytes); err != nil {
+			return nil, err
+		}
+		uids, uidValidity = make([]uint32, len(list)), m.UIDValidity
+		ops := make([]Op, len(list))
+		for i := range list {
+			add := list[i]
+			add.Mailbox, add.UID = m.ID, m.UIDNext+uint32(i)
+			uids[i], ops[i].Add = add.UID, &add
+		}
+		return ops, nil
+	})
+	if err != nil {
+		return nil, 0, err
+	}
+	return uids, uidValidity, nil
+}
+
+func (a *Account) newAdd(n *NewMessage) (Add, error) {
+	add := Add{Content: n.Content, Flags: n.Flags, Words: n.Words, Date: n.Date,
+		EmailID: n.EmailID, Thread: n.Thread, UIDL: n.UIDL}
+	if add.Date == 0 {
+		add.Date = Millis(a.core.store.cfg.Now())
+	}
+	if add.EmailID == "" {
+		add.EmailID = EmailID()
+	}
+	if add.Thread == "" {
+		sum, err := message.Decode(n.Content.Summary)
+		if err != nil {
+			return add, kinds.Wrap(kinds.Invalid, err, "account: append")
+		}
+		add.Thread = ThreadID(a.core.ref, sum.Thread.Root, "", nil)
+	}
+	for _, w := range n.Words {
+		if err := CheckKeyword(w); err != nil {
+			return add, err
+		}
+	}
+	if len(n.UIDL) > 70 {
+		// RFC 1939, section 7: a unique-id consists of one to 70 characters in the range
+		// 0x21 to 0x7E.
+		return add, kinds.Errorf(kinds.Limit, "account: a UIDL of %d bytes", len(n.UIDL))
+	}
+	if err := add.check(); err != nil {
+		return add, err
+	}
+	return add, add.Content.checkContent()
+}
+
+// room fails when the account has no room for so much more.
+func (s *State) room(quota, messages, bytes int64) error {
+	t := s.standing.Totals
+	if quota > 0 && t.Bytes+bytes > quota {
+		return kinds.Errorf(kinds.Quota, "account: %d bytes and %d more are over the quota of %d", t.Bytes, bytes, quota)
+	}
+	if t.Messages+messages > MaxMessages {
+		return kinds.Errorf(kinds.Limit, "account: more than %d messages", MaxMessages)
+	}
+	return nil
+}
+
+func noMailbox(name string) error {
+	return kinds.Errorf(kinds.NotFound, "account: there is no mailbox of that name (%d bytes)", len(name))
+}
+
+func noMailboxID(id MailboxID) error {
+	return kinds.Errorf(kinds.NotFound, "account: there is no mailbox %d any more", id)
+}

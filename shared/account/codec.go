@@ -1,0 +1,105 @@
+package account
+
+import (
+	"errors"
+
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/godwit-mail/godwit/shared/journal"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Version is the format of entries that this package writes, and the newest MinReader
+// that it may fold.
+const Version = 1
+
+// Limits of decoding.
+const (
+	maxNested = 16
+	maxItems  = 131072 // elements of one array: ranges of three bytes each fill an entry before
+	maxOps    = 1 << 16
+)
+
+// The modes never change. Strings are taken as they are, so that nothing that was
+// written can fail to be read.
+var encMode, decMode = modes()
+
+func modes() (cbor.EncMode, cbor.DecMode) {
+	enc, err := cbor.CoreDetEncOptions().EncMode()
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	dec, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8DecodeInvalid,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels:   maxNested,
+		MaxArrayElements:  maxItems,
+		MaxMapPairs:       64,
+	}.DecMode()
+	if err != nil {
+		panic(err)
+	}
+	return enc, dec
+}
+
+// Encode gives the bytes of an entry, the same for the same entry; kinds.Limit when
+// they are more than MaxEntry.
+func Encode(e *Entry) ([]byte, error) {
+	b, err := encMode.Marshal(e)
+	if err != nil {
+		return nil, kinds.Wrap(kinds.Internal, err, "account: encode entry")
+	}
+	if len(b) > MaxEntry || len(e.Ops) > maxOps {
+		return nil, kinds.Errorf(kinds.Limit, "account: an entry of %d bytes and %d operations", len(b), len(e.Ops))
+	}
+	return b, nil
+}
+
+// Decode reads an entry: kinds.TooNew when a newer version wrote something that this
+// one must not skip, kinds.Corrupt for anything else that is no entry.
+func Decode(b []byte) (*Entry, error) {
+	if len(b) > MaxEntry {
+		return nil, kinds.Errorf(kinds.Corrupt, "account: an entry of %d bytes", len(b))
+	}
+	e := new(Entry)
+	if err := decMode.Unmarshal(b, e); err != nil {
+		var unknown *cbor.UnknownFieldError
+		if errors.As(err, &unknown) || probe(b) > Version {
+			return nil, kinds.Errorf(kinds.TooNew, "account: decode entry: %w", err)
+		}
+		return nil, kinds.Errorf(kinds.Corrupt, "account: decode entry: %w", err)
+	}
+	if e.MinReader > Version || e.KeyID != "" {
+		return nil, kinds.Errorf(kinds.TooNew, "account: entry %d needs reader %d, key %q", e.Seq, e.MinReader, e.KeyID)
+	}
+	if len(e.Ops) > maxOps {
+		return nil, kinds.Errorf(kinds.Corrupt, "account: entry %d has %d operations", e.Seq, len(e.Ops))
+	}
+	return e, nil
+}
+
+// probe finds MinReader in an entry of which nothing else may be known.
+func probe(b []byte) uint8 {
+	var header struct {
+		MinReader uint8 `cbor:"2,keyasint"`
+	}
+	if cbor.Unmarshal(b, &header) != nil {
+		return 0
+	}
+	return header.MinReader
+}
+
+// decode reads an item of a journal and checks that it is what the journal says it is.
+func decode(item journal.Entry) (*Entry, error) {
+	e, err := Decode(item.Data)
+	if err != nil {
+		return nil, err
+	}
+	if e.Seq != item.Seq || e.Op != item.Op {
+		return nil, kinds.Errorf(kinds.Corrupt, "account: item %d (%s) holds entry %d (%s)", item.Seq, item.Op, e.Seq, e.Op)
+	}
+	return e, nil
+}

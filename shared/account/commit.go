@@ -1,0 +1,196 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/journal"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Do runs command on the account's state and writes the operations that it gives as one
+// entry. Where somebody else wrote first, it reads what it missed and runs command again
+// on the new state. Errors, and the decision to write nothing, are judged on a state
+// that was read after the call. No operations: nothing is written and the entry is the
+// zero one. kinds.Limit for what no entry holds, kinds.Closed for a closed account,
+// kinds.Conflict when others were faster too often; after kinds.Unavailable the entry
+// may be there or not.
+func (a *Account) Do(ctx context.Context, by By, command func(*State) ([]Op, error)) (Entry, error) {
+	e, err := a.core.do(ctx, by, command)
+	if err != nil || e == nil {
+		return Entry{}, err
+	}
+	a.core.store.tell(ctx, a.core.part, e.Seq)
+	return *e, nil
+}
+
+func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)) (*Entry, error) {
+	unlock, err := c.store.lock(ctx, c.part)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	op, fresh := opID("do"), false
+	if c.store.age(c.read) > maxKnowledge {
+		if _, err := c.refresh(ctx); err != nil {
+			return nil, err
+		}
+		fresh = true
+	}
+	for try := 0; try < maxTries; {
+		state := c.state.Load()
+		ops, err := run(state, command)
+		if err != nil || len(ops) == 0 {
+			if fresh {
+				return nil, err
+			}
+			if _, err := c.refresh(ctx); err != nil {
+				return nil, err
+			}
+			fresh = true
+			continue
+		}
+		e, err := c.store.write(ctx, state, op, by, ops, c.store.cfg.Now())
+		if err == nil || !kinds.Is(err, kinds.Conflict) {
+			return e, err
+		}
+		// The journal is read on from the first number that was tried: if one of the
+		// attempts was done though its reply was lost, it is found here.
+		missed, err := c.refresh(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if i := slices.IndexFunc(missed, func(e *Entry) bool { return e.Op == op }); i >= 0 {
+			return missed[i], nil
+		}
+		fresh = true
+		if try++; try > 1 {
+			if err := c.store.pause(ctx, try); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return nil, kinds.Errorf(kinds.Conflict, "account %s: others were faster %d times", c.part, maxTries)
+}
+
+func run(state *State, command func(*State) ([]Op, error)) ([]Op, error) {
+	ops, err := command(state)
+	if err != nil {
+		return nil, err
+	}
+	if closed := state.standing.Closed; closed != "" && slices.ContainsFunc(ops, func(o Op) bool { return o.Close == nil }) {
+		return nil, kinds.Errorf(kinds.Closed, "account: it is closed (%s)", closed)
+	}
+	return ops, nil
+}
+
+// write appends ops to state as its next entry and, where it is written, makes the
+// outcome known in this process. The account's lock is held.
+func (s *Store) write(ctx context.Context, state *State, op string, by By, ops []Op, now time.Time) (*Entry, error) {
+	e := &Entry{Version: Version, MinReader: Version, Epoch: state.ref.Epoch, Seq: state.seq + 1,
+		Time: max(Millis(now), state.time), Op: op, By: by, Ops: ops}
+	next := state.Clone()
+	if err := next.fold(e); err != nil {
+		if kinds.Is(err, kinds.Corrupt) {
+			return nil, kinds.Wrap(kinds.Internal, err, "account: a command gave operations that do not fold")
+		}
+		return nil, err
+	}
+	e.Standing = next.standing
+	if err := s.append(ctx, state.ref.Partition(), e); err != nil {
+		return nil, err
+	}
+	s.written(state.ref.Partition(), e, next, now)
+	return e, nil
+}
+
+// append writes an entry. A reply that is lost is asked for again: the journal knows the
+// operation. After a conflict it is certain that this entry is not there.
+func (s *Store) append(ctx context.Context, p journal.Partition, e *Entry) error {
+	data, err := Encode(e)
+	if err != nil {
+		return err
+	}
+	for try := 1; ; try++ {
+		err := s.cfg.Journal.Append(ctx, p, journal.Entry{Seq: e.Seq, Op: e.Op, Data: data})
+		if !kinds.Is(err, kinds.Unavailable) && !kinds.Is(err, kinds.Throttled) || try == maxAttempts {
+			return err
+		}
+		if err := s.pause(ctx, try); err != nil {
+			return err
+		}
+	}
+}
+
+// written makes an entry known that is now the journal's last: next is the state after
+// it, nil when the writer does not know it.
+func (s *Store) written(p journal.Partition, e *Entry, next *State, now time.Time) {
+	s.note(p, Head{Seq: e.Seq, Time: e.Time, Standing: e.Standing, read: now})
+	s.mu.Lock()
+	c := s.accounts[p]
+	s.mu.Unlock()
+	if c == nil {
+		return
+	}
+	state := c.state.Load()
+	if state == nil || state.seq+1 != e.Seq {
+		return
+	}
+	if next == nil {
+		next = state.Clone()
+		if err := next.Apply(*e); err != nil {
+			s.cfg.Log.Error("entry does not fold", "account", p, "seq", e.Seq, "error", err)
+			return
+		}
+	}
+	for i := range e.Ops {
+		if add := e.Ops[i].Add; add != nil {
+			s.keep(p, ContentRef{Seq: e.Seq, Index: i}, &add.Content)
+		}
+	}
+	c.publish(next, now)
+}
+
+// refresh reads the account's tail, folds it and gives the entries. The account's lock
+// is held.
+func (c *core) refresh(ctx context.Context) (missed []*Entry, err error) {
+	now := c.store.cfg.Now()
+	old := c.state.Load()
+	if old == nil {
+		old = NewState(c.ref)
+	}
+	next := old.Clone()
+	for more := true; more; {
+		var items []journal.Entry
+		items, more, err = c.store.cfg.Journal.Read(ctx, c.part, next.seq, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, item := range items {
+			e, err := decode(item)
+			if err == nil {
+				err = next.Apply(*e)
+			}
+			if err != nil {
+				c.store.cfg.Log.Error("account cannot be read", "account", c.part, "seq", item.Seq, "error", err)
+				return nil, err
+			}
+			if c.state.Load() != nil {
+				missed = append(missed, e)
+			}
+		}
+		if len(items) == 0 {
+			break
+		}
+	}
+	if next.seq == 0 {
+		return nil, kinds.Errorf(kinds.NotFound, "account %s: there is no such account", c.part)
+	}
+	if next.seq == old.seq {
+		next = old
+	}
+	c.store.note(c.part, Head{Seq: next.seq, Time: next.time, Standing: next.standing, read: now})
+	c.publish(next, now)
+	return missed, nil
+}

@@ -1,0 +1,72 @@
+package account
+
+import "context"
+
+// CopyResult is what COPYUID tells: the UIDs in the same order.
+type CopyResult struct {
+	UIDValidity uint32 // of the target
+	SourceUIDs  []uint32
+	DestUIDs    []uint32
+}
+
+// CopyMessages copies those of the messages that are there, all or none. quota as for
+// Append. NotFound when there is no mailbox of that name (or, with the same kind, none
+// to copy from). Nothing to copy is success with no UIDs.
+func (a *Account) CopyMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string, quota int64) (CopyResult, error) {
+	return a.transfer(ctx, by, from, uids, to, func(s *State, c *Copy, messages, bytes int64) (Op, error) {
+		return Op{Copy: c}, s.room(quota, messages, bytes)
+	})
+}
+
+// MoveMessages moves messages in one step: nobody ever sees them twice or not at all.
+func (a *Account) MoveMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string) (CopyResult, error) {
+	return a.transfer(ctx, by, from, uids, to, func(_ *State, c *Copy, _, _ int64) (Op, error) {
+		return Op{Move: c}, nil
+	})
+}
+
+func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, op func(*State, *Copy, int64, int64) (Op, error)) (res CopyResult, err error) {
+	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
+		src, dst := s.MailboxByID(from), s.Mailbox(to)
+		if src == nil {
+			return nil, noMailboxID(from)
+		}
+		if dst == nil {
+			return nil, noMailbox(to)
+		}
+		res = CopyResult{UIDValidity: dst.UIDValidity}
+		var runs runner
+		var bytes int64
+		for i, m := range src.In(uids) {
+			runs.add(i, m.UID)
+			bytes += m.Size
+			res.SourceUIDs = append(res.SourceUIDs, m.UID)
+			res.DestUIDs = append(res.DestUIDs, dst.UIDNext+uint32(len(res.DestUIDs)))
+		}
+		if len(res.SourceUIDs) == 0 {
+			return nil, nil
+		}
+		o, err := op(s, &Copy{From: from, UIDs: runs.ranges, To: dst.ID, First: dst.UIDNext}, int64(len(res.SourceUIDs)), bytes)
+		return []Op{o}, err
+	})
+	if err != nil {
+		return CopyResult{}, err
+	}
+	return res, nil
+}
+
+// runner makes ranges of messages that are neighbours, whatever UIDs are no more between
+// them: the fewest ranges that hold all of them and no other message.
+type runner struct {
+	ranges []Range
+	next   int
+}
+
+func (r *runner) add(index int, uid uint32) {
+	if n := len(r.ranges); n > 0 && index == r.next {
+		r.ranges[n-1].Last = uid
+	} else {
+		r.ranges = append(r.ranges, Range{First: uid, Last: uid})
+	}
+	r.next = index + 1
+}

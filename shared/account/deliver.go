@@ -1,0 +1,222 @@
+package account
+
+import (
+	"bytes"
+	"context"
+
+	"github.com/godwit-mail/godwit/shared/journal"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Delivered says where one delivery is.
+type Delivered struct {
+	Seq       uint64 // of its entry
+	Duplicate bool   // it was there before
+}
+
+// Outcome has one Delivered for each Add of the batch.
+type Outcome []Delivered
+
+// Deliver appends a batch of deliveries (each with its Name) as one entry, exactly once:
+// those that are already there, in entries after seen (or in the standing's names), are
+// not written again. It does not open the account: one read where this process does not
+// know the last entry, one append, one read of the watchers. A delivery whose mailbox is
+// gone goes to INBOX. Suspended accounts get their mail. The batch holds at most
+// MaxBatch messages and MaxBatchBytes (kinds.Limit), UID stays 0.
+//
+// kinds.NotFound and kinds.Closed when the account is not there or no more;
+// kinds.Conflict when others were faster too often, which is no failure.
+func (s *Store) Deliver(ctx context.Context, ref Ref, seen uint64, by By, batch []Add) (Outcome, error) {
+	if err := ref.check(); err != nil {
+		return nil, err
+	}
+	if err := checkBatch(batch); err != nil {
+		return nil, err
+	}
+	d := &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch,
+		out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen}
+	seq, err := d.run(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if seq > 0 {
+		s.tell(ctx, d.part, seq)
+	}
+	return d.out, nil
+}
+
+// BatchCost is how much of MaxBatchBytes a delivery takes.
+func BatchCost(a *Add) int {
+	n := 200 + len(a.Content.Head) + len(a.Content.Summary) + len(a.Content.Blob.Name) + len(a.UIDL)
+	for _, w := range a.Words {
+		n += len(w) + 3
+	}
+	return n
+}
+
+func checkBatch(batch []Add) error {
+	if len(batch) == 0 || len(batch) > MaxBatch {
+		return kinds.Errorf(kinds.Limit, "account: a batch of %d deliveries", len(batch))
+	}
+	size := 0
+	for i := range batch {
+		a := &batch[i]
+		size += BatchCost(a)
+		if len(a.Name) != NameSize || a.UID != 0 || a.Content.Blob.Name == "" {
+			return kinds.Errorf(kinds.Invalid, "account: a delivery needs a name and a blob, and no UID")
+		}
+		if err := a.check(); err != nil {
+			return err
+		}
+		if err := a.Content.checkContent(); err != nil {
+			return err
+		}
+	}
+	if size > MaxBatchBytes {
+		return kinds.Errorf(kinds.Limit, "account: a batch of %d bytes", size)
+	}
+	return nil
+}
+
+type deliverer struct {
+	store    *Store
+	ref      Ref
+	part     journal.Partition
+	op       string
+	by       By
+	batch    []Add
+	out      Outcome
+	found    []bool
+	searched uint64 // names were looked for in all entries up to this one
+}
+
+// run gives the number of the entry that it wrote, 0 if there was nothing to write.
+func (d *deliverer) run(ctx context.Context) (uint64, error) {
+	unlock, err := d.store.lock(ctx, d.part)
+	if err != nil {
+		return 0, err
+	}
+	defer unlock()
+	head, known := d.store.heads.get(d.part)
+	for try := 0; try < maxTries; try++ {
+		if !known || d.store.age(head.read) > maxKnowledge {
+			if head, err = d.store.readHead(ctx, d.part); err != nil {
+				return 0, err
+			}
+		}
+		if head.Standing.Closed != "" {
+			return 0, kinds.Errorf(kinds.Closed, "account %s: it is closed (%s)", d.part, head.Standing.Closed)
+		}
+		if err := d.search(ctx, &head.Standing); err != nil {
+			return 0, err
+		}
+		ops := d.missing()
+		if len(ops) == 0 {
+			return 0, nil
+		}
+		seq, err := d.append(ctx, head, ops)
+		if err == nil || !kinds.Is(err, kinds.Conflict) {
+			return seq, err
+		}
+		known = false
+		if try > 0 {
+			if err := d.store.pause(ctx, try); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return 0, kinds.Errorf(kinds.Conflict, "account %s: others were faster %d times", d.part, maxTries)
+}
+
+func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, error) {
+	now := d.store.cfg.Now()
+	e := &Entry{Version: Version, MinReader: Version, Epoch: d.ref.Epoch, Seq: head.Seq + 1,
+		Time: max(Millis(now), head.Time), Op: d.op, By: d.by, Ops: ops, Standing: head.Standing}
+	var names []byte
+	for i := range ops {
+		names = append(names, ops[i].Add.Name...)
+		e.Standing.Totals.Messages++
+		e.Standing.Totals.Bytes += ops[i].Add.Content.Size()
+	}
+	if e.Standing.Totals.Messages > MaxMessages {
+		return 0, kinds.Errorf(kinds.Limit, "account %s: it has %d messages", d.part, head.Standing.Totals.Messages)
+	}
+	e.Standing.delivered(e.Seq, names)
+	if err := d.store.append(ctx, d.part, e); err != nil {
+		return 0, err
+	}
+	for i := range d.batch {
+		if !d.found[i] {
+			d.found[i], d.out[i].Seq = true, e.Seq
+		}
+	}
+	d.store.written(d.part, e, nil, now)
+	return e.Seq, nil
+}
+
+// search looks for the batch's names in the standing and, where that does not reach back
+// far enough, in the journal.
+func (d *deliverer) search(ctx context.Context, st *Standing) error {
+	for after := d.searched; after+1 < st.RecentFrom; {
+		items, _, err := d.store.cfg.Journal.Read(ctx, d.part, after, page)
+		if err != nil {
+			return err
+		}
+		if len(items) == 0 || items[0].Seq != after+1 {
+			return kinds.Errorf(kinds.Invalid, "account %s: entry %d, in which the delivery might be, is no more", d.part, after+1)
+		}
+		for _, item := range items {
+			e, err := decode(item)
+			if err != nil {
+				return err
+			}
+			for i := range e.Ops {
+				if add := e.Ops[i].Add; add != nil && len(add.Name) == NameSize {
+					d.mark(e.Seq, add.Name)
+				}
+			}
+			after = e.Seq
+		}
+		d.searched = after
+	}
+	for _, r := range st.Recent {
+		for names := r.Names; len(names) >= NameSize; names = names[NameSize:] {
+			d.mark(r.Seq, names[:NameSize])
+		}
+		d.searched = max(d.searched, r.Seq)
+	}
+	return nil
+}
+
+func (d *deliverer) mark(seq uint64, name []byte) {
+	for i := range d.batch {
+		if !d.found[i] && bytes.Equal(d.batch[i].Name, name) {
+			d.found[i], d.out[i] = true, Delivered{Seq: seq, Duplicate: true}
+		}
+	}
+}
+
+// missing gives the operations for what was not found; of a name that comes twice, the
+// first one, and the second is its duplicate.
+func (d *deliverer) missing() (ops []Op) {
+	for i := range d.batch {
+		if d.found[i] {
+			continue
+		}
+		d.out[i].Duplicate = false
+		for j := range i {
+			if !d.found[j] && bytes.Equal(d.batch[j].Name, d.batch[i].Name) {
+				d.out[i].Duplicate = true
+			}
+		}
+		if d.out[i].Duplicate {
+			continue
+		}
+		add := d.batch[i]
+		if add.Mailbox == 0 {
+			add.Mailbox = Inbox
+		}
+		ops = append(ops, Op{Add: &add})
+	}
+	return ops
+}

@@ -1,0 +1,122 @@
+package account
+
+import (
+	"context"
+	"strings"
+
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Unconditional is the unchangedSince of a STORE without UNCHANGEDSINCE.
+const Unconditional = ^uint64(0)
+
+// StoreFlags changes flags and keywords of those of the messages that are there. It
+// leaves alone, and gives, those that were changed after unchangedSince. What changes
+// nothing writes nothing. kinds.Limit when the mailbox has no room for a keyword.
+//
+// RFC 7162, section 3.1.3: a STORE with UNCHANGEDSINCE 0 fails for every message that
+// has a mod-sequence, and here all have one.
+func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []Range, mode FlagMode, flags Flags, words []string, unchangedSince uint64) (modified []Range, err error) {
+	if mode < AddFlags || mode > ReplaceFlags || flags&^allFlags != 0 {
+		return nil, kinds.Errorf(kinds.Invalid, "account: a change of flags %d by mode %d", flags, mode)
+	}
+	for _, w := range words {
+		if err := CheckKeyword(w); err != nil {
+			return nil, err
+		}
+	}
+	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
+		m := s.MailboxByID(mbox)
+		if m == nil {
+			return nil, noMailboxID(mbox)
+		}
+		var failed, todo runner
+		changes := false
+		for i, msg := range m.In(uids) {
+			if msg.ModSeq > unchangedSince {
+				failed.add(i, msg.UID)
+				continue
+			}
+			todo.add(i, msg.UID)
+			changes = changes || wouldChange(&msg, mode, flags, words)
+		}
+		modified = failed.ranges
+		if !changes {
+			return nil, nil
+		}
+		if mode != RemoveFlags {
+			if err := m.roomForWords(words); err != nil {
+				return nil, err
+			}
+		}
+		return []Op{{Flags: &FlagsOp{Mailbox: mbox, UIDs: todo.ranges, Mode: mode, Flags: flags, Words: words}}}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return modified, nil
+}
+
+func wouldChange(m *Message, mode FlagMode, flags Flags, words []string) bool {
+	if f, _ := mode.change(m.Flags, bits{}, flags, bits{}); f != m.Flags {
+		return true
+	}
+	has := 0
+	for _, w := range words {
+		if containsFold(m.Words, w) {
+			has++
+		}
+	}
+	switch mode {
+	case AddFlags:
+		return has < len(words)
+	case RemoveFlags:
+		return has > 0
+	}
+	if has < len(words) {
+		return true
+	}
+	for _, w := range m.Words {
+		if !containsFold(words, w) {
+			return true
+		}
+	}
+	return false
+}
+
+func containsFold(list []string, s string) bool {
+	for _, l := range list {
+		if strings.EqualFold(l, s) {
+			return true
+		}
+	}
+	return false
+}
+
+// roomForWords fails unless all of the words can have a place in the mailbox.
+func (m *Mailbox) roomForWords(words []string) error {
+	var used bits
+	for _, b := range m.blocks {
+		for _, w := range b.words {
+			used = used.or(w)
+		}
+	}
+	need := len(m.Keywords)
+	var fresh []string
+	for _, w := range words {
+		if i := m.keyword(w); i >= 0 {
+			used.set(i)
+		} else if !containsFold(fresh, w) {
+			fresh = append(fresh, w)
+		}
+	}
+	for i := range m.Keywords {
+		if !used.has(i) {
+			need--
+		}
+	}
+	if need+len(fresh) > MaxKeywords {
+		return kinds.Errorf(kinds.Limit, "account: a mailbox with more than %d keywords", MaxKeywords)
+	}
+	return nil
+}
