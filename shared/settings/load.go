@@ -104,16 +104,16 @@ func (s *Settings) check(o Origins) (wrong []error) {
 func nearest(word string, known []string) (best string, edits int) {
 	edits = len(word) + 1
 	for _, k := range known {
-		if d := distance(word, k); d < edits {
+		if d := Distance(word, k); d < edits {
 			best, edits = k, d
 		}
 	}
 	return best, edits
 }
 
-// distance counts the insertions, deletions, replacements and swaps of neighbours that
+// Distance counts the insertions, deletions, replacements and swaps of neighbours that
 // make a into b.
-func distance(a, b string) int {
+func Distance(a, b string) int {
 	before, last := make([]int, len(b)+1), make([]int, len(b)+1)
 	for j := range last {
 		last[j] = j
