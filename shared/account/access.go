@@ -19,17 +19,17 @@ func (a *Account) SetAccess(ctx context.Context, by By, suspended, bump bool) er
 	return err
 }
 
-// CloseAccount closes the account for good ("deleted", or "moved" to another place): no
-// delivery and no change comes after it. A reason of "" opens it again.
-func (a *Account) CloseAccount(ctx context.Context, by By, reason, to string) error {
-	if len(reason) > 100 || len(to) > 1000 {
+// CloseAccount closes the account ("deleted", "moved"): no delivery and no change comes
+// after it. A reason of "" opens it again.
+func (a *Account) CloseAccount(ctx context.Context, by By, reason string) error {
+	if len(reason) > 100 {
 		return kinds.Errorf(kinds.Limit, "account: a reason of %d bytes to close", len(reason))
 	}
 	_, err := a.Do(ctx, by, func(s *State) ([]Op, error) {
 		if s.standing.Closed == reason {
 			return nil, nil
 		}
-		return []Op{{Close: &Close{Reason: reason, To: to}}}, nil
+		return []Op{{Close: &Close{Reason: reason}}}, nil
 	})
 	return err
 }

@@ -51,7 +51,7 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 			fresh = true
 			continue
 		}
-		e, err := c.store.write(ctx, state, op, by, ops, c.store.cfg.Now())
+		e, err := c.store.write(ctx, state, op, by, ops)
 		if err == nil || !kinds.Is(err, kinds.Conflict) {
 			return e, err
 		}
@@ -87,22 +87,29 @@ func run(state *State, command func(*State) ([]Op, error)) ([]Op, error) {
 
 // write appends ops to state as its next entry and, where it is written, makes the
 // outcome known in this process. The account's lock is held.
-func (s *Store) write(ctx context.Context, state *State, op string, by By, ops []Op, now time.Time) (*Entry, error) {
-	e := &Entry{Version: Version, MinReader: Version, Epoch: state.ref.Epoch, Seq: state.seq + 1,
-		Time: max(Millis(now), state.time), Op: op, By: by, Ops: ops}
-	next := state.Clone()
-	if err := next.fold(e); err != nil {
-		if kinds.Is(err, kinds.Corrupt) {
-			return nil, kinds.Wrap(kinds.Internal, err, "account: a command gave operations that do not fold")
-		}
+func (s *Store) write(ctx context.Context, state *State, op string, by By, ops []Op) (*Entry, error) {
+	now := s.cfg.Now()
+	e, next, err := prepare(state, op, by, ops, now)
+	if err != nil {
 		return nil, err
 	}
-	e.Standing = next.standing
 	if err := s.append(ctx, state.ref.Partition(), e); err != nil {
 		return nil, err
 	}
 	s.written(state.ref.Partition(), e, next, now)
 	return e, nil
+}
+
+// prepare makes the entry that does ops to state, and the state after it.
+func prepare(state *State, op string, by By, ops []Op, now time.Time) (*Entry, *State, error) {
+	e := &Entry{Version: Version, MinReader: Version, Epoch: state.ref.Epoch, Seq: state.seq + 1,
+		Time: max(Millis(now), state.time), Op: op, By: by, Ops: ops}
+	next := state.Clone()
+	if err := next.fold(e); err != nil {
+		return nil, nil, kinds.Wrap(kinds.Internal, err, "account: a command gave operations that do not fold")
+	}
+	e.Standing = next.standing
+	return e, next, nil
 }
 
 // append writes an entry. A reply that is lost is asked for again: the journal knows the

@@ -6,8 +6,6 @@ import (
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
 // The fold of operations on mailboxes. Names were judged by whoever wrote the entry;
@@ -195,8 +193,4 @@ func (s *State) own(id MailboxID) *Mailbox {
 	c.gone, c.Keywords = slices.Clip(c.gone), slices.Clone(c.Keywords)
 	s.boxes[i] = &c
 	return &c
-}
-
-func (s *State) limit(e *Entry, what string) error {
-	return kinds.Errorf(kinds.Limit, "account %s: entry %d: %s", s.ref.Partition(), e.Seq, what)
 }

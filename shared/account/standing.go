@@ -29,25 +29,6 @@ func (s *Standing) delivered(seq uint64, names []byte) {
 	s.Recent = slices.Clip(recent)
 }
 
-// find gives the entry in which the delivery was made, of those that are in Recent.
-func (s *Standing) find(name []byte) (seq uint64, ok bool) {
-	for _, r := range s.Recent {
-		if hasName(r.Names, name) {
-			return r.Seq, true
-		}
-	}
-	return 0, false
-}
-
-func hasName(names, name []byte) bool {
-	for ; len(names) >= NameSize; names = names[NameSize:] {
-		if bytes.Equal(names[:NameSize], name) {
-			return true
-		}
-	}
-	return false
-}
-
 func (s *Standing) equal(o *Standing) bool {
 	return s.Totals == o.Totals && s.RecentFrom == o.RecentFrom && s.Closed == o.Closed &&
 		s.Suspended == o.Suspended && s.Generation == o.Generation && s.Hold == o.Hold &&

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
@@ -103,13 +102,17 @@ func (s *Store) Create(ctx context.Context, ref Ref, by By) error {
 		return err
 	}
 	defer unlock()
-	now := s.cfg.Now()
-	_, err = s.write(ctx, NewState(ref), "create", by, []Op{{Create: &Create{Mailboxes: defaultMailboxes()}}}, now)
-	var taken *journal.Taken
-	if errors.As(err, &taken) {
-		return kinds.Errorf(kinds.Exists, "account %s: there is a journal that begins otherwise: %w", p, err)
+	if _, err := s.readHead(ctx, p); !kinds.Is(err, kinds.NotFound) {
+		return err
 	}
-	return err
+	ops := []Op{{Create: &Create{Mailboxes: defaultMailboxes()}}}
+	e, _, err := prepare(NewState(ref), "create", by, ops, s.cfg.Now())
+	if err != nil {
+		return err
+	}
+	// The operation has one name for all who create the account: the journal then holds
+	// the entry of one of them, which need not be this one.
+	return s.append(ctx, p, e)
 }
 
 // RFC 6154, section 2: the special uses.
