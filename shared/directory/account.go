@@ -177,13 +177,20 @@ func (d *Directory) AccountSettings(ctx context.Context, a Account) (Effective, 
 	if err != nil {
 		return Effective{}, err
 	}
-	return d.DomainSettings(ctx, dom, a.Settings)
+	l, err := d.above(ctx, dom)
+	return Inherit(l.settings(a.Settings)...), err
 }
 
-// DomainSettings gives what a domain's settings amount to, with more below them.
-func (d *Directory) DomainSettings(ctx context.Context, dom Domain, below Settings) (Effective, error) {
+// DomainSettings gives what a domain's settings amount to.
+func (d *Directory) DomainSettings(ctx context.Context, dom Domain) (Effective, error) {
 	l, err := d.above(ctx, dom)
-	return Inherit(l.settings(below)...), err
+	return Inherit(l.settings(Settings{})...), err
+}
+
+// TenantSettings gives what a tenant's settings amount to.
+func (d *Directory) TenantSettings(ctx context.Context, t Tenant) (Effective, error) {
+	service, _, _, err := read[Service](ctx, d, serviceKey())
+	return Inherit(service.Settings, t.Settings), err
 }
 
 // changeEntry changes what is at an address.

@@ -19,7 +19,7 @@ const (
 // else it is pending until VerifyDomain finds its proof. An active domain belongs to
 // one tenant: kinds.Exists.
 func (d *Directory) CreateDomain(ctx context.Context, s Scope, tenant, name string) (Domain, error) {
-	if err := s.needTenant(); err != nil {
+	if err := s.NeedTenant(); err != nil {
 		return Domain{}, err
 	}
 	name, err := domainName(name)
@@ -219,7 +219,7 @@ func (d *Directory) DeleteDomain(ctx context.Context, s Scope, name, match strin
 	if err != nil {
 		return err
 	}
-	if err := s.needTenant(); err != nil {
+	if err := s.NeedTenant(); err != nil {
 		return err
 	}
 	version, err := versionOf(match, dom.Tag)

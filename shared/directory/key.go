@@ -65,7 +65,7 @@ func keyFrom(tenant string, r records.Record) (Key, error) {
 // CreateKey makes an API key for the service (no tenant), a tenant or one domain of it.
 // The secret is shown only now; it is kept as a hash.
 func (d *Directory) CreateKey(ctx context.Context, s Scope, tenant, domain, name string) (Key, string, error) {
-	if err := s.needTenant(); err != nil {
+	if err := s.NeedTenant(); err != nil {
 		return Key{}, "", err
 	}
 	if err := checkName(name); err != nil {
@@ -142,7 +142,7 @@ func (d *Directory) Keys(ctx context.Context, s Scope, tenant, after string, lim
 	if !s.sees(tenant, s.Domain) {
 		return nil, "", errAbsent()
 	}
-	if err := s.needTenant(); err != nil {
+	if err := s.NeedTenant(); err != nil {
 		return nil, "", err
 	}
 	limit = max(1, min(limit, MaxPage))
@@ -205,5 +205,5 @@ func (s Scope) key(id string) (records.Key, error) {
 	if err != nil || !s.sees(tenant, s.Domain) {
 		return records.Key{}, errAbsent()
 	}
-	return records.Key{Space: keySpace(tenant), ID: local}, s.needTenant()
+	return records.Key{Space: keySpace(tenant), ID: local}, s.NeedTenant()
 }

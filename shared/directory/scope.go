@@ -43,8 +43,8 @@ func (s Scope) needService() error {
 	return nil
 }
 
-// needTenant refuses what a key of one domain may not do.
-func (s Scope) needTenant() error {
+// NeedTenant refuses, with kinds.Denied, what a key of one domain may not do.
+func (s Scope) NeedTenant() error {
 	if s.Domain != "" {
 		return kinds.Errorf(kinds.Denied, "directory: this needs a key of the tenant")
 	}

@@ -22,8 +22,12 @@ func (d *Directory) ChangeService(ctx context.Context, s Scope, match string, ed
 	if err := s.needService(); err != nil {
 		return Service{}, err
 	}
-	if err := d.ensureService(ctx); err != nil {
+	fresh, err := d.ensureService(ctx)
+	if err != nil {
 		return Service{}, err
+	}
+	if fresh && match == tag(0, 0) {
+		match = tag(0, 1)
 	}
 	v, version, err := change(ctx, d, serviceKey(), match, func(v *Service) int64 { return v.Created }, anything, func(v *Service) (err error) {
 		if err := edit(v); err != nil {
@@ -38,17 +42,17 @@ func (d *Directory) ChangeService(ctx context.Context, s Scope, match string, ed
 	return v, err
 }
 
-// ensureService makes the service's record, which has no time of creation: what nobody
-// has made yet and what was just made carry the tag of their version alone.
-func (d *Directory) ensureService(ctx context.Context) error {
+// ensureService makes the service's record where there is none, and tells whether it
+// did: version 0 has then become version 1.
+func (d *Directory) ensureService(ctx context.Context) (bool, error) {
 	_, _, ok, err := read[Service](ctx, d, serviceKey())
 	if err != nil || ok {
-		return err
+		return false, err
 	}
 	if _, err = d.write(ctx, serviceKey(), &Service{}, 0); isChanged(err) {
-		return nil
+		return false, nil
 	}
-	return err
+	return err == nil, err
 }
 
 // optionalAddress brings an address that may be empty to key form.
@@ -122,7 +126,7 @@ func (d *Directory) ChangeTenant(ctx context.Context, s Scope, name, match strin
 	if _, err := d.Tenant(ctx, s, name); err != nil {
 		return Tenant{}, err
 	}
-	if err := s.needTenant(); err != nil {
+	if err := s.NeedTenant(); err != nil {
 		return Tenant{}, err
 	}
 	t, version, err := change(ctx, d, tenantKey(name), match, func(t *Tenant) int64 { return t.Created }, anything, func(t *Tenant) error {

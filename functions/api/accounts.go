@@ -1,0 +1,174 @@
+package api
+
+import (
+	"context"
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+)
+
+// Account is who owns mail.
+type Account struct {
+	Address   string    `json:"address"`
+	ID        string    `json:"id" doc:"Random, and never used again."`
+	Tenant    string    `json:"tenant"`
+	Domain    string    `json:"domain"`
+	Name      string    `json:"name,omitempty"`
+	Suspended bool      `json:"suspended" doc:"Itself; its domain or tenant may be besides."`
+	Created   time.Time `json:"created"`
+}
+
+// AccountUse is an account and what it holds.
+type AccountUse struct {
+	Account
+	Quota int64 `json:"quota" doc:"Bytes; 0 is none."`
+	Usage Usage `json:"usage"`
+}
+
+// Usage is what an account holds, exactly.
+type Usage struct {
+	Messages  int64 `json:"messages"`
+	Bytes     int64 `json:"bytes"`
+	Mailboxes int64 `json:"mailboxes"`
+}
+
+// NewAccount is an account just made.
+type NewAccount struct {
+	Account
+	Password string `json:"password,omitempty" doc:"The one that was generated, when none was sent. It is shown only now."`
+}
+
+func viewAccount(a directory.Account) Account {
+	return Account{Address: a.Address, ID: string(a.Ref.ID), Tenant: a.Ref.Tenant, Domain: a.Domain, Name: a.Name, Suspended: a.Suspended, Created: directory.Time(a.Created)}
+}
+
+type accountPath struct {
+	Address string `path:"address" maxLength:"254"`
+}
+
+type byDomain struct {
+	byTenant
+	Domain string `query:"domain" maxLength:"255" doc:"Only in this domain."`
+}
+
+// of names the list, for its cursors.
+func (b byDomain) of(what string) string { return what + "/" + b.Tenant + "/" + b.Domain }
+
+// generate makes a password: 130 random bits.
+func generate() string { return strings.ToLower(rand.Text()) }
+
+// segment makes an address fit for a path.
+func segment(s string) string { return url.PathEscape(s) }
+
+func (s *server) accounts(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/accounts", "list-accounts", "List accounts", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			paged
+			byDomain
+		}) (*list[Account], error) {
+			return listed(ctx, s, in.paged, in.byDomain, "accounts", s.dir.Accounts, viewAccount)
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/accounts", "create-account", "Create an account", http.StatusCreated),
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Address  string            `json:"address" maxLength:"254"`
+				Name     string            `json:"name,omitempty" maxLength:"200"`
+				Password string            `json:"password,omitempty" maxLength:"1024" doc:"8 bytes or more; one is generated when it is left out."`
+				Settings *Settings `json:"settings,omitempty"`
+			}
+		}) (*made[NewAccount], error) {
+			n := directory.NewAccount{Address: in.Body.Address, Name: in.Body.Name, Password: in.Body.Password}
+			generated := ""
+			if n.Password == "" {
+				generated = generate()
+				n.Password = generated
+			}
+			if in.Body.Settings != nil {
+				n.Settings = in.Body.Settings.settings()
+			}
+			a, err := s.dir.CreateAccount(ctx, scope(ctx), n)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return &made[NewAccount]{Location: "/v1/accounts/" + segment(a.Address), ETag: `"` + a.Tag + `"`, Body: NewAccount{viewAccount(a), generated}}, nil
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}", "get-account", "Show an account and what it holds", http.StatusOK),
+		func(ctx context.Context, in *accountPath) (*one[AccountUse], error) {
+			a, err := s.dir.Account(ctx, scope(ctx), in.Address)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			effective, err := s.dir.AccountSettings(ctx, a)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			use, err := s.dir.Usage(ctx, a)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(a.Tag, AccountUse{Account: viewAccount(a), Quota: effective.Quota, Usage: Usage(use)}), nil
+		})
+
+	huma.Register(api, operation(http.MethodPatch, "/v1/accounts/{address}", "change-account", "Change an account: what is left out stays", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			accountPath
+			ifMatch
+			Body struct {
+				Name      *string `json:"name,omitempty" maxLength:"200"`
+				Suspended *bool   `json:"suspended,omitempty" doc:"Ends the account's sessions before the answer."`
+			}
+		}) (*one[Account], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			a, err := s.dir.ChangeAccount(ctx, scope(ctx), in.Address, match, func(a *directory.Account) error {
+				set(&a.Name, in.Body.Name)
+				set(&a.Suspended, in.Body.Suspended)
+				return nil
+			})
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(a.Tag, viewAccount(a)), nil
+		})
+
+	huma.Register(api, operation(http.MethodDelete, "/v1/accounts/{address}", "delete-account", "Delete an account and free its address", http.StatusNoContent),
+		func(ctx context.Context, in *struct {
+			accountPath
+			ifMatch
+		}) (*none, error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, s.problem(ctx, s.dir.DeleteAccount(ctx, scope(ctx), in.Address, match))
+		})
+}
+
+// listed answers for a list by domain and local part.
+func listed[T, V any](ctx context.Context, s *server, p paged, by byDomain, what string,
+	read func(context.Context, directory.Scope, directory.Page) ([]T, string, error), view func(T) V) (*list[V], error) {
+	of := by.of(what)
+	page, err := p.page(of, by.Domain)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	who, err := s.narrow(ctx, by.Tenant)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	found, next, err := read(ctx, who, page)
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return fill(of, found, next, view), nil
+}

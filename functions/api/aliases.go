@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+)
+
+// Alias is an address that leads to another of the same tenant.
+type Alias struct {
+	Address string    `json:"address"`
+	Target  string    `json:"target"`
+	Created time.Time `json:"created"`
+}
+
+func viewAlias(a directory.Alias) Alias {
+	return Alias{Address: a.Address, Target: a.Target, Created: directory.Time(a.Created)}
+}
+
+func (s *server) aliases(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/aliases", "list-aliases", "List aliases", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			paged
+			byDomain
+		}) (*list[Alias], error) {
+			return listed(ctx, s, in.paged, in.byDomain, "aliases", s.dir.Aliases, viewAlias)
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/aliases", "create-alias", "Create an alias", http.StatusCreated),
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Address string `json:"address" maxLength:"254"`
+				Target  string `json:"target" maxLength:"254"`
+			}
+		}) (*made[Alias], error) {
+			a, err := s.dir.CreateAlias(ctx, scope(ctx), in.Body.Address, in.Body.Target)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return &made[Alias]{Location: "/v1/aliases/" + segment(a.Address), ETag: `"` + a.Tag + `"`, Body: viewAlias(a)}, nil
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/aliases/{address}", "get-alias", "Show an alias", http.StatusOK),
+		func(ctx context.Context, in *accountPath) (*one[Alias], error) {
+			a, err := s.dir.Alias(ctx, scope(ctx), in.Address)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(a.Tag, viewAlias(a)), nil
+		})
+
+	huma.Register(api, operation(http.MethodPatch, "/v1/aliases/{address}", "change-alias", "Lead an alias to another address", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			accountPath
+			ifMatch
+			Body struct {
+				Target string `json:"target" maxLength:"254"`
+			}
+		}) (*one[Alias], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			a, err := s.dir.ChangeAlias(ctx, scope(ctx), in.Address, match, in.Body.Target)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(a.Tag, viewAlias(a)), nil
+		})
+
+	huma.Register(api, operation(http.MethodDelete, "/v1/aliases/{address}", "delete-alias", "Delete an alias", http.StatusNoContent),
+		func(ctx context.Context, in *struct {
+			accountPath
+			ifMatch
+		}) (*none, error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, s.problem(ctx, s.dir.DeleteAlias(ctx, scope(ctx), in.Address, match))
+		})
+}

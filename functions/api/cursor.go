@@ -1,0 +1,73 @@
+package api
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/base64"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+const (
+	cursorSum    = 8 // bytes
+	maxCursor    = 1500
+	defaultLimit = 50
+)
+
+// paged are the parameters of every list.
+type paged struct {
+	Cursor string `query:"cursor" maxLength:"1500" doc:"Where the page before ended: its next."`
+	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many items at most."`
+}
+
+// cursor puts a position into a form that clients have no reason to look into. It is
+// bound to the list it was made for. It is no secret and grants nothing: a position
+// only ever selects within what the key may see.
+func cursor(of, position string) string {
+	if position == "" {
+		return ""
+	}
+	return base64.RawURLEncoding.EncodeToString(append(cursorCheck(of, position), position...))
+}
+
+func cursorCheck(of, position string) []byte {
+	sum := sha256.Sum256([]byte("cursor\x00" + of + "\x00" + position))
+	return sum[:cursorSum]
+}
+
+// position reads a cursor of the same list. Errors are kinds.Invalid.
+func position(of, cursor string) (string, error) {
+	if cursor == "" {
+		return "", nil
+	}
+	b, err := base64.RawURLEncoding.DecodeString(cursor)
+	if err != nil || len(cursor) > maxCursor || len(b) <= cursorSum || !bytes.Equal(b[:cursorSum], cursorCheck(of, string(b[cursorSum:]))) {
+		return "", kinds.Errorf(kinds.Invalid, "api: this cursor is not of this list")
+	}
+	return string(b[cursorSum:]), nil
+}
+
+// fill turns what the directory lists into a page.
+func fill[T, V any](of string, found []T, next string, view func(T) V) *list[V] {
+	l := new(list[V])
+	l.Body.Items = make([]V, 0, len(found))
+	for _, f := range found {
+		l.Body.Items = append(l.Body.Items, view(f))
+	}
+	l.Body.Next = cursor(of, next)
+	return l
+}
+
+// page is the part of the directory's list that is asked for.
+func (p paged) page(of, domain string) (directory.Page, error) {
+	after, err := position(of, p.Cursor)
+	return directory.Page{Domain: domain, After: after, Limit: p.limit()}, err
+}
+
+func (p paged) limit() int {
+	if p.Limit == 0 {
+		return defaultLimit
+	}
+	return p.Limit
+}

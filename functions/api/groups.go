@@ -1,0 +1,86 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+)
+
+// Group is an address that leads to any number of others of the same tenant.
+type Group struct {
+	Address string    `json:"address"`
+	Members []string  `json:"members" nullable:"false"`
+	Created time.Time `json:"created"`
+}
+
+func viewGroup(g directory.Group) Group {
+	return Group{Address: g.Address, Members: append([]string{}, g.Members...), Created: directory.Time(g.Created)}
+}
+
+func (s *server) groups(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/groups", "list-groups", "List groups", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			paged
+			byDomain
+		}) (*list[Group], error) {
+			return listed(ctx, s, in.paged, in.byDomain, "groups", s.dir.Groups, viewGroup)
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/groups", "create-group", "Create a group", http.StatusCreated),
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Address string   `json:"address" maxLength:"254"`
+				Members []string `json:"members,omitempty" maxItems:"1000"`
+			}
+		}) (*made[Group], error) {
+			g, err := s.dir.CreateGroup(ctx, scope(ctx), in.Body.Address, in.Body.Members)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return &made[Group]{Location: "/v1/groups/" + segment(g.Address), ETag: `"` + g.Tag + `"`, Body: viewGroup(g)}, nil
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/groups/{address}", "get-group", "Show a group", http.StatusOK),
+		func(ctx context.Context, in *accountPath) (*one[Group], error) {
+			g, err := s.dir.Group(ctx, scope(ctx), in.Address)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(g.Tag, viewGroup(g)), nil
+		})
+
+	huma.Register(api, operation(http.MethodPut, "/v1/groups/{address}/members", "set-members", "Replace a group's members", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			accountPath
+			mustMatch
+			Body struct {
+				Members []string `json:"members" maxItems:"1000" nullable:"false"`
+			}
+		}) (*one[Group], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			g, err := s.dir.ChangeGroup(ctx, scope(ctx), in.Address, match, in.Body.Members)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(g.Tag, viewGroup(g)), nil
+		})
+
+	huma.Register(api, operation(http.MethodDelete, "/v1/groups/{address}", "delete-group", "Delete a group", http.StatusNoContent),
+		func(ctx context.Context, in *struct {
+			accountPath
+			ifMatch
+		}) (*none, error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, s.problem(ctx, s.dir.DeleteGroup(ctx, scope(ctx), in.Address, match))
+		})
+}

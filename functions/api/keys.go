@@ -1,0 +1,97 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+)
+
+// Key is an API key.
+type Key struct {
+	ID      string    `json:"id"`
+	Name    string    `json:"name,omitempty"`
+	Tenant  string    `json:"tenant,omitempty" doc:"The whole service when left out."`
+	Domain  string    `json:"domain,omitempty" doc:"The whole tenant when left out."`
+	Created time.Time `json:"created"`
+}
+
+// NewKey is an API key just made.
+type NewKey struct {
+	Key
+	Secret string `json:"secret" doc:"The key to send. It is shown only now."`
+}
+
+func viewKey(k directory.Key) Key {
+	return Key{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Domain: k.Domain, Created: directory.Time(k.Created)}
+}
+
+func (s *server) keys(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/keys", "list-keys", "List API keys of the service, or of one tenant", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			paged
+			byTenant
+		}) (*list[Key], error) {
+			of := "keys/" + in.Tenant
+			after, err := position(of, in.Cursor)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			who, err := s.narrow(ctx, in.Tenant)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			found, next, err := s.dir.Keys(ctx, who, who.Tenant, after, in.limit())
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return fill(of, found, next, viewKey), nil
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/keys", "create-key", "Create an API key", http.StatusCreated),
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Name   string `json:"name,omitempty" maxLength:"200"`
+				Tenant string `json:"tenant,omitempty" maxLength:"63" doc:"The key's own when left out; a key of the service then makes another of the service."`
+				Domain string `json:"domain,omitempty" maxLength:"255" doc:"For one domain of the tenant."`
+			}
+		}) (*made[NewKey], error) {
+			who := scope(ctx)
+			tenant := in.Body.Tenant
+			if tenant == "" {
+				tenant = who.Tenant
+			}
+			k, secret, err := s.dir.CreateKey(ctx, who, tenant, in.Body.Domain, in.Body.Name)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return &made[NewKey]{Location: "/v1/keys/" + k.ID, ETag: `"` + k.Tag + `"`, Body: NewKey{viewKey(k), secret}}, nil
+		})
+
+	type keyPath struct {
+		ID string `path:"id" maxLength:"128"`
+	}
+	huma.Register(api, operation(http.MethodGet, "/v1/keys/{id}", "get-key", "Show an API key", http.StatusOK),
+		func(ctx context.Context, in *keyPath) (*one[Key], error) {
+			k, err := s.dir.Key(ctx, scope(ctx), in.ID)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(k.Tag, viewKey(k)), nil
+		})
+
+	huma.Register(api, operation(http.MethodDelete, "/v1/keys/{id}", "revoke-key", "Revoke an API key at once", http.StatusNoContent),
+		func(ctx context.Context, in *struct {
+			keyPath
+			ifMatch
+		}) (*none, error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, s.problem(ctx, s.dir.DeleteKey(ctx, scope(ctx), in.ID, match))
+		})
+}

@@ -1,0 +1,160 @@
+package api
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+)
+
+// Settings are what is set at one level; what is left out is inherited from above.
+type Settings struct {
+	Quota        *int64    `json:"quota,omitempty" minimum:"0" doc:"Bytes that an account may hold; 0 is no quota."`
+	Protocols    *[]string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3" doc:"What an account may log in with."`
+	Scram        *bool     `json:"scram,omitempty" doc:"Keep a SCRAM-SHA-256 verifier beside the hash of each password that is set from then on."`
+	Subaddresses *bool     `json:"subaddresses,omitempty" doc:"Take user+tag as user."`
+}
+
+// Effective are settings after inheritance.
+type Effective struct {
+	Quota        int64    `json:"quota"`
+	Protocols    []string `json:"protocols" nullable:"false"`
+	Scram        bool     `json:"scram"`
+	Subaddresses bool     `json:"subaddresses"`
+}
+
+// LevelSettings are the settings of the service, a tenant, a domain or an account.
+type LevelSettings struct {
+	Own       Settings  `json:"own"`
+	Effective Effective `json:"effective"`
+}
+
+func (v *Settings) settings() directory.Settings {
+	return directory.Settings{Quota: v.Quota, Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses}
+}
+
+func viewSettings(own directory.Settings, e directory.Effective) LevelSettings {
+	return LevelSettings{Settings{own.Quota, own.Protocols, own.Scram, own.Subaddresses},
+		Effective{e.Quota, append([]string{}, e.Protocols...), e.Scram, e.Subaddresses}}
+}
+
+type newSettings struct {
+	mustMatch
+	Body Settings
+}
+
+// settings registers a GET and a PUT for each level.
+func (s *server) settings(api huma.API) {
+	const get, put = "Show the settings of ", "Replace the settings of "
+	huma.Register(api, operation(http.MethodGet, "/v1/settings", "get-service-settings", get+"the service", http.StatusOK),
+		func(ctx context.Context, _ *struct{}) (*one[LevelSettings], error) {
+			return s.serviceSettings(ctx)(s.dir.Service(ctx, scope(ctx)))
+		})
+	huma.Register(api, operation(http.MethodPut, "/v1/settings", "set-service-settings", put+"the service", http.StatusOK),
+		func(ctx context.Context, in *newSettings) (*one[LevelSettings], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return s.serviceSettings(ctx)(s.dir.ChangeService(ctx, scope(ctx), match, func(v *directory.Service) error {
+				v.Settings = in.Body.settings()
+				return nil
+			}))
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}/settings", "get-tenant-settings", get+"a tenant", http.StatusOK),
+		func(ctx context.Context, in *tenantPath) (*one[LevelSettings], error) {
+			return s.tenantSettings(ctx)(s.dir.Tenant(ctx, scope(ctx), in.Tenant))
+		})
+	huma.Register(api, operation(http.MethodPut, "/v1/tenants/{tenant}/settings", "set-tenant-settings", put+"a tenant", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			tenantPath
+			newSettings
+		}) (*one[LevelSettings], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return s.tenantSettings(ctx)(s.dir.ChangeTenant(ctx, scope(ctx), in.Tenant, match, func(v *directory.Tenant) error {
+				v.Settings = in.Body.settings()
+				return nil
+			}))
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}/settings", "get-domain-settings", get+"a domain", http.StatusOK),
+		func(ctx context.Context, in *domainPath) (*one[LevelSettings], error) {
+			return s.domainSettings(ctx)(s.dir.Domain(ctx, scope(ctx), in.Domain))
+		})
+	huma.Register(api, operation(http.MethodPut, "/v1/domains/{domain}/settings", "set-domain-settings", put+"a domain", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			domainPath
+			newSettings
+		}) (*one[LevelSettings], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return s.domainSettings(ctx)(s.dir.ChangeDomain(ctx, scope(ctx), in.Domain, match, func(v *directory.Domain) error {
+				v.Settings = in.Body.settings()
+				return nil
+			}))
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}/settings", "get-account-settings", get+"an account", http.StatusOK),
+		func(ctx context.Context, in *accountPath) (*one[LevelSettings], error) {
+			return s.accountSettings(ctx)(s.dir.Account(ctx, scope(ctx), in.Address))
+		})
+	huma.Register(api, operation(http.MethodPut, "/v1/accounts/{address}/settings", "set-account-settings", put+"an account", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			accountPath
+			newSettings
+		}) (*one[LevelSettings], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return s.accountSettings(ctx)(s.dir.ChangeAccount(ctx, scope(ctx), in.Address, match, func(v *directory.Account) error {
+				v.Settings = in.Body.settings()
+				return nil
+			}))
+		})
+}
+
+// The four below answer with the settings of what was read or changed.
+
+func (s *server) serviceSettings(ctx context.Context) func(directory.Service, error) (*one[LevelSettings], error) {
+	return func(v directory.Service, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) { return directory.Inherit(v.Settings), nil })
+	}
+}
+
+func (s *server) tenantSettings(ctx context.Context) func(directory.Tenant, error) (*one[LevelSettings], error) {
+	return func(v directory.Tenant, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) { return s.dir.TenantSettings(ctx, v) })
+	}
+}
+
+func (s *server) domainSettings(ctx context.Context) func(directory.Domain, error) (*one[LevelSettings], error) {
+	return func(v directory.Domain, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) { return s.dir.DomainSettings(ctx, v) })
+	}
+}
+
+func (s *server) accountSettings(ctx context.Context) func(directory.Account, error) (*one[LevelSettings], error) {
+	return func(v directory.Account, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) { return s.dir.AccountSettings(ctx, v) })
+	}
+}
+
+func (s *server) levelSettings(ctx context.Context, err error, tag string, own directory.Settings, effective func() (directory.Effective, error)) (*one[LevelSettings], error) {
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	e, err := effective()
+	if err != nil {
+		return nil, s.problem(ctx, err)
+	}
+	return show(tag, viewSettings(own, e)), nil
+}

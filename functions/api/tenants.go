@@ -1,0 +1,128 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Tenant is a customer of the service.
+type Tenant struct {
+	Name       string    `json:"name"`
+	Suspended  bool      `json:"suspended" doc:"Nobody of the tenant receives mail or logs in."`
+	Postmaster string    `json:"postmaster,omitempty" doc:"Gets mail for postmaster in domains that name nobody."`
+	Created    time.Time `json:"created"`
+}
+
+func viewTenant(t directory.Tenant) Tenant {
+	return Tenant{Name: t.Name, Suspended: t.Suspended, Postmaster: t.Postmaster, Created: directory.Time(t.Created)}
+}
+
+type tenantPath struct {
+	Tenant string `path:"tenant" maxLength:"63"`
+}
+
+func (s *server) tenants(api huma.API) {
+	huma.Register(api, operation(http.MethodGet, "/v1/tenants", "list-tenants", "List the tenants that the key sees", http.StatusOK),
+		func(ctx context.Context, in *paged) (*list[Tenant], error) {
+			after, err := position("tenants", in.Cursor)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			found, err := s.dir.Tenants(ctx, scope(ctx), after, in.limit())
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			next := ""
+			if len(found) == in.limit() {
+				next = found[len(found)-1].Name
+			}
+			return fill("tenants", found, next, viewTenant), nil
+		})
+
+	huma.Register(api, operation(http.MethodPost, "/v1/tenants", "create-tenant", "Create a tenant", http.StatusCreated),
+		func(ctx context.Context, in *struct {
+			Body struct {
+				Name string `json:"name" maxLength:"63" doc:"1 to 63 of a-z, 0-9 and -."`
+			}
+		}) (*made[Tenant], error) {
+			t, err := s.dir.CreateTenant(ctx, scope(ctx), in.Body.Name)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return &made[Tenant]{Location: "/v1/tenants/" + t.Name, ETag: `"` + t.Tag + `"`, Body: viewTenant(t)}, nil
+		})
+
+	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}", "get-tenant", "Show a tenant", http.StatusOK),
+		func(ctx context.Context, in *tenantPath) (*one[Tenant], error) {
+			t, err := s.dir.Tenant(ctx, scope(ctx), in.Tenant)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(t.Tag, viewTenant(t)), nil
+		})
+
+	huma.Register(api, operation(http.MethodPatch, "/v1/tenants/{tenant}", "change-tenant", "Change a tenant: what is left out stays", http.StatusOK),
+		func(ctx context.Context, in *struct {
+			tenantPath
+			ifMatch
+			Body struct {
+				Suspended  *bool   `json:"suspended,omitempty" doc:"Ends all sessions of the tenant's accounts before the answer."`
+				Postmaster *string `json:"postmaster,omitempty" maxLength:"254" doc:"Empty: nobody."`
+			}
+		}) (*one[Tenant], error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			t, err := s.dir.ChangeTenant(ctx, scope(ctx), in.Tenant, match, func(t *directory.Tenant) error {
+				set(&t.Suspended, in.Body.Suspended)
+				set(&t.Postmaster, in.Body.Postmaster)
+				return nil
+			})
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return show(t.Tag, viewTenant(t)), nil
+		})
+
+	huma.Register(api, operation(http.MethodDelete, "/v1/tenants/{tenant}", "delete-tenant", "Delete a tenant that has no domains", http.StatusNoContent),
+		func(ctx context.Context, in *struct {
+			tenantPath
+			ifMatch
+		}) (*none, error) {
+			match, err := in.tag()
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			return nil, s.problem(ctx, s.dir.DeleteTenant(ctx, scope(ctx), in.Tenant, match))
+		})
+}
+
+// set changes a field that was sent.
+func set[T any](field, sent *T) {
+	if sent != nil {
+		*field = *sent
+	}
+}
+
+// narrow reduces a scope to the tenant that a list asks for; what isn't the key's to
+// see isn't there.
+func (s *server) narrow(ctx context.Context, tenant string) (directory.Scope, error) {
+	who := scope(ctx)
+	if tenant == "" || tenant == who.Tenant {
+		return who, nil
+	}
+	if !who.IsService() {
+		return who, kinds.Errorf(kinds.NotFound, "api: not the key's tenant")
+	}
+	if _, err := s.dir.Tenant(ctx, who, tenant); err != nil {
+		return who, err
+	}
+	return directory.Scope{Tenant: tenant, Actor: who.Actor}, nil
+}
