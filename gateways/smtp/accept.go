@@ -1,0 +1,77 @@
+package smtp
+
+import (
+	"context"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/queue"
+)
+
+// accept stores the message, hands its jobs to the queue, and only then says 250: from
+// then on it is ours to deliver. A crash or error before leaves a blob that nobody
+// knows of.
+func (s *session) accept() {
+	t, began := s.mail, time.Now()
+	defer s.reset()
+	s.work = 0
+	sum, err := t.in.Finish()
+	if err != nil {
+		s.refuseMessage(forMessage(err), err)
+		return
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, commitTime)
+	defer cancel()
+	owners := make([]string, len(t.accounts))
+	for i, r := range t.accounts {
+		owners[i] = string(r.Account.ID)
+	}
+	ref, err := t.in.Put(ctx, s.cfg.Blobs, t.tenant, owners)
+	if err == nil {
+		err = s.enqueue(ctx, t, ref, &sum)
+	}
+	if err != nil {
+		s.log.Error("message not stored", "msg", t.id, "error", err)
+		s.reset()
+		s.refuse(forMessage(kinds.Wrap(kinds.Unavailable, err, "")))
+		return
+	}
+	s.metrics.took(s.flavour(), ref.Size, time.Since(began))
+	s.log.Info("message accepted", "msg", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts))
+	s.reply(reply{250, "2.0.0", "OK " + t.id})
+}
+
+// enqueue sends one job for each hundred accounts.
+func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary) error {
+	now := s.cfg.Now()
+	job := delivery.Job{
+		Transaction: t.id, Correlation: t.id, Tenant: t.tenant, From: t.from.String(), Received: now.UnixMilli(),
+		Trace: s.received(t, now), Headless: sum.HeaderLen == 0, Blob: ref, Summary: sum.Encode(),
+		Thread: threadRoots(sum.Thread), Protocol: s.flavour(),
+	}
+	for all := t.accounts; len(all) > 0; {
+		job.Recipients = all[:min(len(all), delivery.MaxRecipients)]
+		all = all[len(job.Recipients):]
+		body, err := job.Encode()
+		if err != nil {
+			return err
+		}
+		if err := s.cfg.Queue.Send(ctx, queue.Deliver, queue.Message{Group: t.tenant, Body: body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// threadRoots is what THREADID is made of: the message's own id, what it answers, and
+// the root of its thread.
+func threadRoots(t message.Thread) []string {
+	roots := []string{t.MessageID, "", t.Root}
+	if len(t.InReplyTo) > 0 {
+		roots[1] = t.InReplyTo[0]
+	}
+	return roots
+}

@@ -1,0 +1,46 @@
+package smtp
+
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/godwit-mail/godwit/gateways/internal/login"
+)
+
+// maxHello is how long a peer's name may be, in octets.
+const maxHello = 255
+
+// helo is HELO and EHLO. The name may be whatever prints: devices send odd ones, and it
+// proves nothing.
+//
+// RFC 5321, section 4.1.1.1: the SMTP server MUST clear all buffers and reset the state exactly as if a RSET command had been issued
+func (s *session) helo(extended bool, name string) {
+	if name == "" || len(name) > maxHello || !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsGraphic(r) }) {
+		s.refuse(syntax)
+		return
+	}
+	s.reset()
+	s.hello, s.esmtp = name, extended
+	if !extended {
+		s.reply(reply{250, "", s.cfg.Hostname})
+		return
+	}
+	s.reply(reply{250, "", strings.Join(s.extensions(), "\n")})
+}
+
+// extensions are the lines of the reply to EHLO.
+func (s *session) extensions() []string {
+	lines := []string{s.cfg.Hostname, "PIPELINING", fmt.Sprintf("SIZE %d", s.cfg.MaxSize), "8BITMIME", "SMTPUTF8",
+		"ENHANCEDSTATUSCODES", "CHUNKING",
+		// RFC 9422, section 4.2: RCPTMAX ... the maximum number of RCPT TO commands
+		fmt.Sprintf("LIMITS RCPTMAX=%d", maxRecipients)}
+	if s.cfg.TLS != nil && !s.tls {
+		lines = append(lines, "STARTTLS")
+	}
+	if s.submission && s.tls && s.user == nil {
+		lines = append(lines, "AUTH "+strings.Join(login.Mechanisms(), " "))
+	}
+	return append(lines, "HELP")
+}

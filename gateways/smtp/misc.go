@@ -1,0 +1,30 @@
+package smtp
+
+// rset ends the transaction at hand.
+func (s *session) rset(args string) {
+	if args != "" {
+		s.refuse(noArguments)
+		return
+	}
+	s.reset()
+	s.reply(okay)
+}
+
+func (s *session) quit(args string) {
+	if args != "" {
+		s.refuse(noArguments)
+		return
+	}
+	s.end(bye)
+}
+
+// vrfy tells nothing about who is here.
+//
+// RFC 5321, section 3.5.3: a server that doesn't verify addresses answers 252.
+func (s *session) vrfy(args string) {
+	if args == "" {
+		s.refuse(syntax)
+		return
+	}
+	s.reply(cannotVrfy)
+}

@@ -1,0 +1,78 @@
+package smtp
+
+import (
+	"strconv"
+	"strings"
+)
+
+// cutKeyword takes a keyword such as "FROM:" off the start of args, without regard to case.
+// QUIRK: a space after the colon is taken; Windows' and many devices' mailers send one.
+func cutKeyword(args, keyword string) (rest string, ok bool) {
+	if len(args) < len(keyword) || !strings.EqualFold(args[:len(keyword)], keyword) {
+		return "", false
+	}
+	return strings.TrimLeft(args[len(keyword):], " "), true
+}
+
+// maxParams is how many parameters MAIL may have.
+const maxParams = 20
+
+// params are what MAIL said beside the sender.
+type params struct {
+	size int64 // announced, 0 if it wasn't
+	utf8 bool
+}
+
+// parseParams reads the parameters of MAIL. What is wrong with them is in the reply.
+func parseParams(s string, maxSize int64) (p params, bad *reply) {
+	if s != "" && s[0] != ' ' {
+		return p, &syntax
+	}
+	seen := map[string]bool{}
+	for word := range strings.FieldsSeq(s) {
+		key, value, has := strings.Cut(word, "=")
+		key = strings.ToUpper(key)
+		if seen[key] || len(seen) >= maxParams {
+			return p, &syntax
+		}
+		seen[key] = true
+		switch key {
+		case "SIZE":
+			// RFC 1870, section 4: size-value ::= 1*20DIGIT
+			n, err := strconv.ParseUint(value, 10, 64)
+			if len(value) > 20 || err != nil && !isDigits(value) {
+				return p, &syntax
+			}
+			if err != nil || n > uint64(maxSize) {
+				return p, &tooLarge
+			}
+			p.size = int64(n)
+		case "BODY":
+			if v := strings.ToUpper(value); v != "7BIT" && v != "8BITMIME" {
+				return p, &syntax
+			}
+		case "SMTPUTF8":
+			if has {
+				return p, &syntax
+			}
+			p.utf8 = true
+		case "AUTH":
+			// RFC 4954, section 5: it is accepted, and trusted from nobody, as if it were AUTH=<>.
+			if value == "" {
+				return p, &syntax
+			}
+		default:
+			return p, &badParameter
+		}
+	}
+	return p, nil
+}
+
+func isDigits(s string) bool {
+	for i := range len(s) {
+		if s[i] < '0' || s[i] > '9' {
+			return false
+		}
+	}
+	return s != ""
+}

@@ -1,0 +1,115 @@
+package smtp
+
+import (
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
+)
+
+// rcptTo is RCPT. Who gets the message is decided by the directory alone: no local part
+// is ever read as an address, so that user%elsewhere@ours and "user@elsewhere"@ours are
+// users of ours, or nobody.
+func (s *session) rcptTo(args string) {
+	t := s.mail
+	switch {
+	case t == nil:
+		s.refuse(noSender)
+		return
+	case t.bdat:
+		s.refuse(wrongOrder)
+		return
+	}
+	rest, ok := cutKeyword(args, "TO:")
+	if !ok {
+		s.refuse(syntax)
+		return
+	}
+	// RFC 5321, section 3.6.1: a source route is stripped off, and never followed.
+	path, rest, err := address.ParsePath(rest)
+	switch {
+	case err != nil || path.IsZero():
+		s.refuse(badRcpt)
+		return
+	case rest != "" && rest[0] != ' ':
+		s.refuse(syntax)
+		return
+	case rest != "": // no extension that we announce has any
+		s.refuse(badParameter)
+		return
+	case path.NeedsUTF8() && !t.params.utf8:
+		s.refuse(needsUTF8)
+		return
+	case len(t.rcpts) >= maxRecipients:
+		s.reply(tooManyRcpts)
+		return
+	}
+	s.recipient(t, path.Address)
+}
+
+// recipient looks an address up and takes it, or answers why not.
+func (s *session) recipient(t *transaction, addr address.Address) {
+	res, err := s.cfg.Directory.Resolve(s.ctx, addr)
+	switch {
+	case err != nil:
+		s.refuseRecipient(err)
+		return
+	case t.tenant != "" && t.tenant != res.Tenant:
+		s.reply(otherTenant)
+		return
+	case len(t.accounts)+len(res.Recipients) > maxAccounts:
+		s.reply(tooManyRcpts)
+		return
+	}
+	to, err := s.heads(res, addr, t.params.size)
+	if err != nil {
+		s.refuseRecipient(err)
+		return
+	}
+	t.add(addr, res.Tenant, to)
+	s.reply(okayRcpt)
+}
+
+func (s *session) refuseRecipient(err error) {
+	r := forRecipient(err, s.submission)
+	s.metrics.refused.WithLabelValues(s.flavour(), r.enhanced).Inc()
+	switch kinds.Of(err) {
+	case kinds.NotFound, kinds.Denied, kinds.Suspended:
+		if s.unknown++; s.unknown > maxUnknown {
+			s.end(tooManyErrors)
+			return
+		}
+	case kinds.Quota, kinds.Limit, kinds.Invalid:
+	default:
+		s.log.Error("looking up a recipient", "error", err)
+	}
+	s.reply(r)
+}
+
+// heads gives the accounts with the last entry that is known of each. Of the members of a
+// group it is what this process happens to know, or 0; deliver looks further back then.
+// kinds.Quota is returned when nobody has room.
+func (s *session) heads(res *directory.Resolution, addr address.Address, size int64) ([]delivery.Recipient, error) {
+	full := 0
+	to := make([]delivery.Recipient, 0, len(res.Recipients))
+	for _, r := range res.Recipients {
+		var head account.Head
+		if len(res.Recipients) == 1 {
+			var err error
+			if head, err = s.cfg.Accounts.Head(s.ctx, r.Account); err != nil {
+				return nil, kinds.Wrap(kinds.Unavailable, err, "smtp: head of an account")
+			}
+		} else {
+			head, _ = s.cfg.Accounts.Known(r.Account)
+		}
+		if r.Quota > 0 && head.Standing.Totals.Bytes+size > r.Quota {
+			full++
+		}
+		to = append(to, delivery.Recipient{Account: r.Account, Address: addr.String(), Seen: head.Seq})
+	}
+	if full == len(to) {
+		return nil, kinds.Errorf(kinds.Quota, "smtp: no room for %d octets", size)
+	}
+	return to, nil
+}

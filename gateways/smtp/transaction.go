@@ -1,0 +1,52 @@
+package smtp
+
+import (
+	"crypto/rand"
+	"strings"
+	"time"
+
+	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/mail/address"
+)
+
+// transaction is what goes on between MAIL and the end of the message.
+type transaction struct {
+	id     string // names the message in logs, in its Received field, and in each account's journal
+	from   address.Address
+	params params
+
+	tenant   string // of all its recipients
+	rcpts    []address.Address
+	accounts []delivery.Recipient
+	has      map[account.ID]struct{}
+
+	in     *intake.Intake // nil until bytes come
+	bdat   bool           // they come by BDAT
+	lines  dotReader      // judges what comes by BDAT
+	begun  time.Time      // when the first of them was waited for
+	octets int64          // how many have come by BDAT
+}
+
+func newTransaction(from address.Address, p params) *transaction {
+	return &transaction{id: strings.ToLower(rand.Text()), from: from, params: p, has: map[account.ID]struct{}{}}
+}
+
+// add takes the accounts that a recipient leads to; each account gets the message once.
+func (t *transaction) add(rcpt address.Address, tenant string, to []delivery.Recipient) {
+	t.tenant = tenant
+	t.rcpts = append(t.rcpts, rcpt)
+	for _, r := range to {
+		if _, there := t.has[r.Account.ID]; !there {
+			t.has[r.Account.ID] = struct{}{}
+			t.accounts = append(t.accounts, r)
+		}
+	}
+}
+
+func (t *transaction) discard() {
+	if t.in != nil {
+		t.in.Discard()
+	}
+}
