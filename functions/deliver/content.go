@@ -1,0 +1,50 @@
+package deliver
+
+import (
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/delivery"
+)
+
+// split gives the job's parts, one for each account.
+func split(w *work) []*part {
+	parts := make([]*part, len(w.job.Recipients))
+	name := account.DeliveryName(w.job.Transaction)
+	for i := range parts {
+		to := &w.job.Recipients[i]
+		parts[i] = &part{job: w, to: to, add: account.Add{
+			Mailbox: account.Inbox,
+			Content: account.Content{Head: head(w.job, to.Address), Blob: w.job.Blob, Summary: w.job.Summary},
+			Date:    w.job.Received,
+			EmailID: account.EmailID(),
+			Thread:  threadID(to.Account, w.job.Thread),
+			Name:    name,
+		}}
+	}
+	return parts
+}
+
+// head is what stands before the blob in one account.
+//
+// RFC 5321, section 4.4: When the delivery SMTP server makes the "final delivery" of a message, it inserts a return-path line at the beginning of the mail data.
+func head(j *delivery.Job, rcpt string) []byte {
+	const returnPath, deliveredTo = "Return-Path: <", "Delivered-To: "
+	b := make([]byte, 0, len(returnPath)+len(j.From)+len(deliveredTo)+len(rcpt)+len(j.Trace)+8)
+	b = append(append(append(b, returnPath...), j.From...), ">\r\n"...)
+	b = append(append(append(b, deliveredTo...), rcpt...), "\r\n"...)
+	b = append(b, j.Trace...)
+	if j.Headless {
+		b = append(b, "\r\n"...)
+	}
+	return b
+}
+
+func threadID(ref account.Ref, roots []string) string {
+	var messageID, inReplyTo string
+	if len(roots) > 0 {
+		messageID = roots[0]
+	}
+	if len(roots) > 1 {
+		inReplyTo = roots[1]
+	}
+	return account.ThreadID(ref, messageID, inReplyTo, roots[min(2, len(roots)):])
+}
