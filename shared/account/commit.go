@@ -52,17 +52,21 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 			continue
 		}
 		e, err := c.store.write(ctx, state, op, by, ops)
-		if err == nil || !kinds.Is(err, kinds.Conflict) {
-			return e, err
-		}
-		// The journal is read on from the first number that was tried: if one of the
-		// attempts was done though its reply was lost, it is found here.
-		missed, err := c.refresh(ctx)
-		if err != nil {
+		switch kinds.Of(err) {
+		case kinds.Conflict:
+			if _, err := c.refresh(ctx); err != nil {
+				return nil, err
+			}
+		case kinds.Unavailable, kinds.Throttled:
+			// It may have been done all the same: then it is found by its name. The
+			// journal is read on from the only number under which it can be.
+			missed, rerr := c.refresh(ctx)
+			if i := slices.IndexFunc(missed, func(e *Entry) bool { return e.Op == op }); rerr == nil && i >= 0 {
+				return missed[i], nil
+			}
 			return nil, err
-		}
-		if i := slices.IndexFunc(missed, func(e *Entry) bool { return e.Op == op }); i >= 0 {
-			return missed[i], nil
+		default:
+			return e, err
 		}
 		fresh = true
 		if try++; try > 1 {
