@@ -10,7 +10,6 @@ import (
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
-	"github.com/godwit-mail/godwit/shared/mail/address"
 )
 
 // storeTime is how long it may take to store a message that has come.
@@ -63,7 +62,7 @@ func (s *session) prepare(name string, size int64, options *imap.AppendOptions) 
 			return add, kinds.Errorf(kinds.NotFound, "imap: no such mailbox")
 		}
 	}
-	quota, err := s.quota(ctx)
+	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
 	if err != nil {
 		return add, err
 	}
@@ -81,7 +80,7 @@ func (s *session) keep(name string, in *intake.Intake, add account.NewMessage) (
 	if err != nil {
 		return nil, err
 	}
-	quota, err := s.quota(ctx)
+	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
 	if err != nil {
 		return nil, err
 	}
@@ -91,23 +90,4 @@ func (s *session) keep(name string, in *intake.Intake, add account.NewMessage) (
 		return nil, err
 	}
 	return &imap.AppendData{UID: imap.UID(uids[0]), UIDValidity: validity}, nil
-}
-
-// quota tells how many bytes the account may have, 0: any number. The directory answers
-// from its cache.
-func (s *session) quota(ctx context.Context) (int64, error) {
-	addr, err := address.Parse(s.identity.Address)
-	if err != nil {
-		return 0, kinds.Wrap(kinds.Internal, err, "imap: the account's address")
-	}
-	res, err := s.gateway.cfg.Directory.Resolve(ctx, addr)
-	if err != nil {
-		return 0, err
-	}
-	for _, r := range res.Recipients {
-		if r.Account.ID == s.identity.Account.ID {
-			return r.Quota, nil
-		}
-	}
-	return 0, nil
 }

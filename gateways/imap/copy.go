@@ -16,7 +16,7 @@ func (s *session) Copy(set imap.NumSet, to string) (*imap.CopyData, error) {
 	if err != nil {
 		return nil, err
 	}
-	quota, err := s.quota(ctx)
+	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
 	if err != nil {
 		return nil, s.fail(err)
 	}

@@ -29,7 +29,6 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
-	"github.com/godwit-mail/godwit/shared/mail/address"
 )
 
 // MaxAppend is the largest message that APPEND takes, in bytes.
@@ -43,12 +42,11 @@ const handshakeTime = 30 * time.Second
 
 // Config is what a gateway needs.
 type Config struct {
-	Accounts  *account.Store
-	Blobs     blob.Store
-	Login     *login.Login
-	Directory interface { // *directory.Directory is meant; it tells quotas
-		Resolve(ctx context.Context, addr address.Address) (*directory.Resolution, error)
-	}
+	Accounts *account.Store
+	Blobs    blob.Store
+	Login    *login.Login
+	// Quota tells how many bytes the account may hold, 0: any number.
+	Quota   func(ctx context.Context, id *directory.Identity) (int64, error)
 	Budget  *intake.Budget // of temporary disk for APPEND
 	TempDir string         // "" is the system's
 	TLS     *tls.Config    // for STARTTLS; nil: none is offered, and there is no login in clear
