@@ -1,0 +1,133 @@
+package account
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/faults"
+	"github.com/godwit-mail/godwit/shared/internal/porttest"
+	"github.com/godwit-mail/godwit/shared/notify"
+	"github.com/godwit-mail/godwit/shared/notify/inprocess"
+)
+
+// listening makes a store that runs until the test ends, on the real clock of a bubble.
+func (w *world) listening(t *testing.T, n notify.Driver) *Store {
+	s := New(Config{Journal: w.journal, Notify: n})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err := s.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	}()
+	t.Cleanup(func() { cancel(); <-done })
+	synctest.Wait()
+	return s
+}
+
+func bubbleWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.journal.(*memory).now = time.Now
+	return w
+}
+
+func TestAnotherProcessIsToldOfADelivery(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), inprocess.New()
+		gateway, function := w.listening(t, n), New(Config{Journal: w.journal, Notify: n})
+		a := w.open(t, gateway)
+		changed := a.Changed()
+		_, err := function.Deliver(t.Context(), w.ref, 0, by, []Add{delivery("a")})
+		porttest.OK(t, err)
+		<-changed
+		if got := a.State().Mailbox("INBOX").Len(); got != 1 {
+			t.Errorf("%d messages", got)
+		}
+	})
+}
+
+func TestTwoGatewaysSeeWhatTheOtherWrites(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), inprocess.New()
+		a, b := w.open(t, w.listening(t, n)), w.open(t, w.listening(t, n))
+		start := time.Now()
+		for i := range 5 {
+			changed := b.Changed()
+			_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+			porttest.OK(t, err)
+			<-changed
+			a, b = b, a
+			synctest.Wait()
+			if b.State().Seq() != uint64(i+2) || a.State().Seq() != uint64(i+2) {
+				t.Fatalf("at %d and %d", a.State().Seq(), b.State().Seq())
+			}
+		}
+		if waited := time.Since(start); waited >= poll {
+			t.Errorf("it took the poll to see it: %v", waited)
+		}
+	})
+}
+
+func TestALostEventIsMadeGoodByThePoll(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), inprocess.New()
+		lossy := faults.Notify(n, faults.New(func(_ int, call string) faults.Mode {
+			if call == "notify.Tell" {
+				return faults.FailBefore
+			}
+			return faults.None
+		}))
+		a := w.open(t, w.listening(t, n))
+		function := New(Config{Journal: w.journal, Notify: lossy})
+		changed := a.Changed()
+		_, err := function.Deliver(t.Context(), w.ref, 0, by, []Add{delivery("a")})
+		porttest.OK(t, err)
+		synctest.Wait()
+		if a.State().Seq() != 1 {
+			t.Fatal("the event was not lost")
+		}
+		start := time.Now()
+		<-changed
+		if waited := time.Since(start); waited > poll {
+			t.Errorf("it took %v", waited)
+		}
+	})
+}
+
+func TestRegistrationsAreRenewedWhileAnAccountIsOpen(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), inprocess.New()
+		early := New(Config{Journal: w.journal, Notify: n})
+		a := w.open(t, early) // before its store listens
+		s := w.listening(t, n)
+		b := w.open(t, s)
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan struct{})
+		go func() { defer close(done); _ = early.Run(ctx) }()
+		synctest.Wait()
+		for range 5 {
+			<-time.After(watchTTL / 2)
+			synctest.Wait()
+			if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 2 {
+				t.Fatalf("%d watchers", len(names))
+			}
+		}
+		cancel()
+		<-done
+		a.Close()
+		// Its listener is gone: the next writer takes its registration away.
+		_, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+		porttest.OK(t, err)
+		if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 1 {
+			t.Errorf("%d watchers", len(names))
+		}
+		b.Close()
+		<-time.After(2 * watchTTL)
+		if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 0 {
+			t.Errorf("%d watchers of an account that nobody has open", len(names))
+		}
+	})
+}
