@@ -46,7 +46,7 @@ func (d *Directory) CreateAccount(ctx context.Context, s Scope, n NewAccount) (A
 	if err != nil {
 		return Account{}, err
 	}
-	ref := account.Ref{ID: account.ID(randomID(16)), Epoch: 1, Tenant: dom.Tenant}
+	ref := account.NewRef(dom.Tenant)
 	e := entry{Tenant: dom.Tenant, Kind: kindAccount, Created: d.stamp(), Account: ref, Name: n.Name, Settings: n.Settings}
 	if e.Hash, e.Scram, err = d.hasher.make(ctx, n.Password, Inherit(l.settings(n.Settings)...).Scram); err != nil {
 		return Account{}, err

@@ -62,6 +62,9 @@ func newHasher(p Passwords) *hasher {
 // slot waits for one of the evaluations that may run at once. It is given back by the
 // function it returns.
 func (h *hasher) slot(ctx context.Context) (func(), error) {
+	if err := ctx.Err(); err != nil {
+		return nil, kinds.Wrap(kinds.Unavailable, err, "directory: judge a password")
+	}
 	select {
 	case h.slots <- struct{}{}:
 		return func() { <-h.slots }, nil
@@ -103,7 +106,7 @@ func (h *hasher) make(ctx context.Context, password string, scram bool) (hash, v
 	key := argon2.IDKey([]byte(p), salt, hashPasses, hashMemory, hashLanes, hashKey)
 	hash = phc{memory: hashMemory, passes: hashPasses, lanes: hashLanes, salt: salt, key: key}.String()
 	if scram {
-		if verifier, err = makeScram(p, random(hashSalt)); err != nil {
+		if verifier, err = makeScram(p, random(hashSalt), scramIterations); err != nil {
 			return "", "", err
 		}
 	}

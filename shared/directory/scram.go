@@ -16,15 +16,15 @@ const scramIterations = 100_000
 // makeScram gives the SCRAM-SHA-256 verifier of a prepared password, so that the
 // mechanism can be offered without asking people for new passwords.
 // RFC 5803, section 2: the form is "SCRAM-SHA-256$<iterations>:<salt>$<StoredKey>:<ServerKey>".
-func makeScram(prepared string, salt []byte) (string, error) {
-	salted, err := pbkdf2.Key(sha256.New, prepared, salt, scramIterations, sha256.Size)
+func makeScram(prepared string, salt []byte, iterations int) (string, error) {
+	salted, err := pbkdf2.Key(sha256.New, prepared, salt, iterations, sha256.Size)
 	if err != nil {
 		return "", kinds.Wrap(kinds.Internal, err, "directory: SCRAM verifier")
 	}
 	// RFC 5802, section 3: ClientKey := HMAC(SaltedPassword, "Client Key"), StoredKey := H(ClientKey), ServerKey := HMAC(SaltedPassword, "Server Key")
 	stored := sha256.Sum256(mac(salted, "Client Key"))
 	b64 := base64.StdEncoding
-	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", scramIterations, b64.EncodeToString(salt),
+	return fmt.Sprintf("SCRAM-SHA-256$%d:%s$%s:%s", iterations, b64.EncodeToString(salt),
 		b64.EncodeToString(stored[:]), b64.EncodeToString(mac(salted, "Server Key"))), nil
 }
 
