@@ -12,11 +12,12 @@ import (
 type folded struct {
 	t testing.TB
 	*State
-	at int64 // seconds
+	at    int64        // seconds
+	wrote func(*Entry) // is told of each entry
 }
 
 func fold(t testing.TB) *folded {
-	f := &folded{t, NewState(Ref{ID: "someaccount", Epoch: 3, Tenant: "t"}), 1_900_000_000}
+	f := &folded{t: t, State: NewState(Ref{ID: "someaccount", Epoch: 3, Tenant: "t"}), at: 1_900_000_000}
 	f.do(Op{Create: &Create{Mailboxes: defaultMailboxes()}})
 	return f
 }
@@ -38,10 +39,19 @@ func (f *folded) try(e Entry) (*State, error) {
 
 func (f *folded) do(ops ...Op) {
 	f.t.Helper()
-	next, err := f.try(f.entry(ops...))
+	f.take(f.entry(ops...))
+}
+
+func (f *folded) take(e Entry) {
+	f.t.Helper()
+	next, err := f.try(e)
 	porttest.OK(f.t, err)
 	check(f.t, next)
 	f.State = next
+	if f.wrote != nil {
+		e.Standing = next.standing
+		f.wrote(&e)
+	}
 }
 
 func (f *folded) refused(ops ...Op) {
@@ -105,7 +115,7 @@ func TestEntriesThatDoNotFollowAreRefused(t *testing.T) {
 	porttest.Kind(t, f.State.Clone().Apply(e), kinds.Corrupt)
 	e.MinReader = Version + 1
 	porttest.Kind(t, f.State.Clone().Apply(e), kinds.TooNew)
-	empty := &folded{t, NewState(Ref{ID: "someaccount", Epoch: 3}), 1}
+	empty := &folded{t: t, State: NewState(Ref{ID: "someaccount", Epoch: 3}), at: 1}
 	empty.refused(sub)
 }
 
@@ -366,9 +376,7 @@ func TestOutgoingWorkStaysUntilItIsDone(t *testing.T) {
 	f := fold(t)
 	e := f.entry(Op{Subscribe: &Subscribe{Name: "a", On: true}})
 	e.Outbox = []Outgoing{{Name: "r1", Kind: "redirect"}, {Name: "r2", Kind: "redirect"}}
-	next, err := f.try(e)
-	porttest.OK(t, err)
-	f.State = next
+	f.take(e)
 	f.do(Op{Done: &Done{Names: []string{"r1", "unknown"}}})
 	if got := f.Outbox(); len(got) != 1 || got[0].Name != "r2" {
 		t.Errorf("%+v", got)
