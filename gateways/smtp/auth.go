@@ -96,10 +96,12 @@ func (s *session) exchange(e *login.Exchange, response []byte) {
 }
 
 func (s *session) failedLogin(err error) {
-	if s.logins++; s.logins >= maxLogins && kinds.Is(err, kinds.Unauthenticated) {
-		s.reply(forLogin(err))
-		s.end(tooManyLogins)
-		return
+	if kinds.Is(err, kinds.Unauthenticated) {
+		if s.logins++; s.logins >= maxLogins {
+			s.reply(forLogin(err))
+			s.end(tooManyLogins)
+			return
+		}
 	}
 	s.refuse(forLogin(err))
 }
