@@ -1,8 +1,6 @@
 package pop3
 
-import (
-	"errors"
-)
+import "errors"
 
 // handler is what a command does. Its failure is told to the client, any other error
 // ends the session.
@@ -54,11 +52,11 @@ func lookup(verb string) (h handler, ok bool) {
 // execute runs the command in line and sends its reply. An error ends the session.
 func (s *session) execute(line []byte) error {
 	c, ok := parseCommand(line)
-	if !ok {
-		return s.judge("unknown", misuse("That is no command"))
-	}
 	if len(line)+2 > maxCommand && c.verb != "AUTH" {
 		return s.judge("unknown", misuse("The line is too long"))
+	}
+	if !ok {
+		return s.judge("unknown", misuse("That is no command"))
 	}
 	h, ok := lookup(c.verb)
 	switch {

@@ -34,7 +34,11 @@ func (s *session) enter(id *directory.Identity, err error) error {
 	if err != nil {
 		return s.failKind(err, "opening the account")
 	}
-	s.id, s.drop = id, drop
+	if drop.view.Ended() { // since the password was judged
+		drop.view.Close()
+		return accessChanged()
+	}
+	s.drop = drop
 	s.metrics.session(1)
 	s.watch.Go(func() { s.watchAccess(drop.view) })
 	s.log.Info("pop3: logged in", "account", id.Account.ID, "tenant", id.Tenant, "peer", s.raw.RemoteAddr(),

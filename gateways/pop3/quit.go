@@ -12,7 +12,7 @@ func (s *session) quit(c command) error {
 		if n := len(s.drop.items) - s.drop.count; n > 0 {
 			if err := s.drop.view.Expunge(s.ctx, s.drop.marked()); err != nil {
 				f := s.failKind(err, "deleting at QUIT").(*failure)
-				f.text, f.final = "No message was deleted: "+f.text, true
+				f.text, f.final = "The deletion failed: "+f.text, true
 				return f
 			}
 			s.done.deleted = int64(n)

@@ -13,7 +13,6 @@ import (
 	"time"
 
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
-	"github.com/godwit-mail/godwit/shared/directory"
 )
 
 // session is one connection. Only its own goroutine touches it, but for raw's deadline
@@ -30,9 +29,8 @@ type session struct {
 	secure bool
 	until  time.Time // when the login must be done
 
-	user   string              // what USER said
-	id     *directory.Identity // nil before the login
-	drop   *maildrop           // likewise
+	user   string    // what USER said
+	drop   *maildrop // nil before the login
 	utf8   bool
 	bad    int // lines that broke the protocol
 	fails  int // failed logins

@@ -50,10 +50,7 @@ func received(reply string) (lines []string, ok bool) {
 		case line == ".":
 			return lines, rest == ""
 		}
-		if strings.HasPrefix(line, ".") {
-			line = line[1:]
-		}
-		lines = append(lines, line)
+		lines = append(lines, strings.TrimPrefix(line, "."))
 		reply = rest
 	}
 }
