@@ -65,7 +65,7 @@ func (s *Settings) Fields() []Field {
 		{Key: "tls.key", value: &text{to: &s.TLSKey}, Help: "PEM file of the certificate's private key"},
 
 		{Key: "limits.message-size", Default: "100MiB", value: &size{to: &s.MessageSize, min: 64 * kib, max: gib},
-			Help: "largest message taken in, by SMTP and by IMAP"},
+			Help: "largest message taken in by SMTP"},
 		{Key: "limits.connections", Default: "2000", value: &number{to: &s.Connections, min: 1, max: 1_000_000},
 			Help: "connections at once, of each listener"},
 		{Key: "limits.connections-per-ip", Default: "100", value: &number{to: &s.ConnectionsPerIP, min: 1, max: 1_000_000},

@@ -1,0 +1,58 @@
+# 'go run . serve' and 'go test ./...' need Go and nothing else. These targets need more;
+# each says what.
+
+GO       ?= go
+FUZZTIME ?= 2s
+
+.PHONY: help
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.PHONY: build
+build: ## the godwit binary
+	$(GO) build -trimpath -o godwit .
+
+.PHONY: test
+test: ## what the README says
+	$(GO) test ./...
+
+.PHONY: check
+check: lint race fuzz ## all checks of the code: lint, race, fuzz (a C compiler)
+
+.PHONY: lint
+lint: ## gofmt, vet (test tags too), staticcheck
+	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted by:"; echo "$$unformatted"; exit 1; fi
+	$(GO) vet ./...
+	$(GO) vet -tags clients,crash ./tests/...
+	$(GO) tool staticcheck ./...
+	$(GO) tool staticcheck -tags clients,crash ./tests/...
+
+.PHONY: race
+race: ## the tests with the race detector, in random order (a C compiler)
+	$(GO) test -race -shuffle=on -timeout 20m $(TESTFLAGS) ./...
+
+# Each fuzz target for FUZZTIME; FUZZTIME=10m make fuzz is a night's work.
+.PHONY: fuzz
+fuzz: ## each fuzz target for FUZZTIME (2s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | while read -r file; do \
+		dir=$$(dirname $$file); \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' $$file); do \
+			echo "fuzz $$dir $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) $$dir >fuzz.out 2>&1 </dev/null || { cat fuzz.out; exit 1; }; \
+			rm -f fuzz.out; \
+		done; \
+	done
+
+.PHONY: test-clients
+test-clients: ## the real binary with real clients (swaks, curl, mbsync)
+	$(GO) test -tags clients -count=1 -timeout 15m -v ./tests/clients
+
+.PHONY: test-crash
+test-crash: ## kill -9 under load, 50 times
+	$(GO) test -tags crash -count=1 -timeout 15m -v ./tests/crash
+
+# With Debian's dovecot-lmtpd and postfix installed, Dovecot takes the same load in the
+# same run.
+.PHONY: bench
+bench: ## 20,000 mails of 25 KB to 1,000 accounts
+	$(GO) run ./tests/bench

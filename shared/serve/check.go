@@ -1,0 +1,96 @@
+package serve
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/blob/files"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/internal/sqlitedb"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Checked is what Check has looked at.
+type Checked struct{ Accounts, Messages int }
+
+// Check reads a data folder that no service is using: the databases are sound, every
+// account's journal folds, and the blob of every message is there in its full length.
+// The error, kinds.Corrupt, is the first thing that is not so.
+func Check(ctx context.Context, data string) (c Checked, err error) {
+	f, err := openFolder(data)
+	if err != nil {
+		return c, err
+	}
+	defer f.close()
+	o := &Options{Now: time.Now, Files: files.OS{}}
+	p, err := openPorts(f, o, func(string, string, time.Time, error) {})
+	if err != nil {
+		return c, err
+	}
+	defer p.close()
+	for _, db := range []*sqlitedb.DB{p.db, p.queueDB} {
+		if err := db.Check(ctx); err != nil {
+			return c, err
+		}
+	}
+	store := account.New(account.Config{Journal: p.journal, Blobs: blob.Store{Driver: p.blobs}, Now: time.Now})
+	dir := directory.New(directory.Config{Records: p.records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	page := directory.Page{Limit: directory.MaxPage}
+	for {
+		accounts, next, err := dir.Accounts(ctx, directory.ServiceScope("check"), page)
+		if err != nil {
+			return c, err
+		}
+		for _, a := range accounts {
+			n, err := checkAccount(ctx, store, p.blobs, a.Ref)
+			if err != nil {
+				return c, kinds.Wrap(kinds.Of(err), err, "account "+string(a.Ref.ID))
+			}
+			c.Accounts++
+			c.Messages += n
+		}
+		if page.After = next; next == "" {
+			return c, nil
+		}
+	}
+}
+
+// checkAccount opens the account, which folds its whole journal, and looks for every blob.
+func checkAccount(ctx context.Context, store *account.Store, blobs blob.Driver, ref account.Ref) (messages int, err error) {
+	a, err := store.Open(ctx, ref)
+	if err != nil {
+		return 0, err
+	}
+	defer a.Close()
+	var refs []account.ContentRef
+	a.View(func(s *account.State) {
+		for _, m := range s.Mailboxes() {
+			for i := range m.Len() {
+				refs = append(refs, m.At(i).Content)
+			}
+		}
+	})
+	const page = 100
+	for len(refs) > 0 {
+		n := min(page, len(refs))
+		contents, err := a.Contents(ctx, refs[:n])
+		if err != nil {
+			return messages, err
+		}
+		for i := range contents {
+			b := contents[i].Blob
+			info, err := blobs.Stat(ctx, b.Name)
+			if err != nil {
+				return messages, err
+			}
+			if info.Size != int64(b.Header)+b.Size {
+				return messages, kinds.Errorf(kinds.Corrupt, "blob %s has %d bytes, its message says %d", b.Name, info.Size, int64(b.Header)+b.Size)
+			}
+		}
+		messages, refs = messages+n, refs[n:]
+	}
+	return messages, nil
+}

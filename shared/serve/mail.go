@@ -1,0 +1,91 @@
+package serve
+
+import (
+	"context"
+	"errors"
+	"net"
+	"sync"
+
+	"github.com/godwit-mail/godwit/functions"
+	"github.com/godwit-mail/godwit/functions/deliver"
+	"github.com/godwit-mail/godwit/gateways"
+	"github.com/godwit-mail/godwit/gateways/imap"
+	"github.com/godwit-mail/godwit/gateways/pop3"
+	"github.com/godwit-mail/godwit/gateways/smtp"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+// wireGateways makes a server for each mail port that is open. They share one throttle
+// of logins and one budget of temporary disk.
+func (s *Service) wireGateways(blobs blob.Store) {
+	st, now := s.settings, s.options.Now
+	tls, temp := s.certificate.config(), s.folder.in(tempName)
+	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.records, Now: now, Log: s.log, Metrics: s.registry})
+	budget := gateways.NewBudget(st.TempDisk)
+	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Blobs: blobs,
+		Queue: s.ports.queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
+		Now: now, Log: s.log, Metrics: s.registry})
+	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
+		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
+	popper := pop3.New(pop3.Config{Accounts: s.accounts, Login: login, TLS: tls, Log: s.log, Metrics: pop3.NewMetrics(s.registry)})
+
+	metrics := gateways.NewListenMetrics(s.registry)
+	for _, k := range []struct {
+		name, refusal string
+		implicit      bool
+		handler       func(context.Context, net.Conn)
+	}{
+		{"smtp", smtp.Refusal, false, writer.MX},
+		{"submission", smtp.Refusal, false, writer.Submission},
+		{"submissions", "", true, writer.Submission},
+		{"imap", imap.Refusal, false, reader.Serve},
+		{"imaps", "", true, reader.Serve},
+		{"pop3", "-ERR [SYS/TEMP] too many connections, try again later\r\n", false, popper.Handle},
+		{"pop3s", "", true, popper.Handle},
+	} {
+		if l := s.open[k.name]; l != nil {
+			server := &gateways.Server{Name: k.name, TLS: tls, Implicit: k.implicit, Handler: k.handler, Refusal: k.refusal,
+				MaxConns: st.Connections, MaxPerIP: st.ConnectionsPerIP, Log: s.log, Metrics: metrics}
+			server.Start(l)
+			s.servers = append(s.servers, server)
+		}
+	}
+}
+
+// quota is what is in force for an account that has logged in.
+func (s *Service) quota(ctx context.Context, id *directory.Identity) (int64, error) {
+	a, err := s.directory.AccountByRef(ctx, id.Account)
+	if err != nil {
+		return 0, err
+	}
+	e, err := s.directory.AccountSettings(ctx, a)
+	return e.Quota, err
+}
+
+// wireFunctions makes the worker that delivers.
+func (s *Service) wireFunctions(parked *spool.Spool) {
+	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
+		Now: s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
+	work := functions.Worker{Queue: s.ports.queue, Name: queue.Deliver, Handle: step.Handle,
+		Receivers: s.settings.DeliverWorkers, Grace: s.patience(), Log: s.log}
+	// What took the process down with it, again and again, is put where people see it.
+	dead := work
+	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Deliver), step.HandleDead, 1
+	s.workers = []*functions.Worker{&work, &dead}
+	s.registry.MustRegister(&depth{queue: s.ports.queue, names: []string{work.Name, dead.Name}})
+}
+
+// shutdownGateways tells all sessions to say goodbye and waits for them; when ctx ends
+// first they are cut off, and the error says how many.
+func (s *Service) shutdownGateways(ctx context.Context) error {
+	errs := make([]error, len(s.servers))
+	var all sync.WaitGroup
+	for i, server := range s.servers {
+		all.Go(func() { errs[i] = server.Shutdown(ctx) })
+	}
+	all.Wait()
+	return errors.Join(errs...)
+}

@@ -1,0 +1,19 @@
+// Package service_test runs the whole service and speaks to it as its users do.
+package service_test
+
+import (
+	"testing"
+
+	"github.com/godwit-mail/godwit/tests/dialog"
+	"github.com/godwit-mail/godwit/tests/world"
+)
+
+func TestDialogues(t *testing.T) {
+	for _, protocol := range []string{"smtp", "pop3", "imap", "mixed"} {
+		t.Run(protocol, func(t *testing.T) {
+			dialog.RunAll(t, "../scripts/"+protocol+"/*.txt", func(t *testing.T) dialog.World {
+				return world.Start(t, world.Config{}).Dialog()
+			})
+		})
+	}
+}
