@@ -1,0 +1,297 @@
+package imap
+
+import (
+	"bytes"
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"log/slog"
+	"math/big"
+	"net"
+	"path/filepath"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/gateways/internal/listen"
+	"github.com/godwit-mail/godwit/gateways/internal/login"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/blob/files"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/directory/directorytest"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/notify/inprocess"
+	"github.com/godwit-mail/godwit/tests/dialog"
+)
+
+const testPassword = "open sesame"
+
+// world is the gateway over a real store, with one account.
+type world struct {
+	t       testing.TB
+	store   *account.Store
+	blobs   blob.Store
+	id      directory.Identity
+	quota   atomic.Int64
+	tls     *tls.Config
+	roots   *x509.CertPool
+	servers map[string]*listen.Server
+	gateway *Gateway
+	budget  *intake.Budget
+	log     *syncBuffer
+}
+
+// syncBuffer keeps what is logged.
+type syncBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (s *syncBuffer) Write(p []byte) (int, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.Write(p)
+}
+
+func (s *syncBuffer) String() string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.b.String()
+}
+
+// Authenticate lets the one account in.
+func (w *world) Authenticate(_ context.Context, username, password, _ string) (*directory.Identity, error) {
+	if username != w.id.Address || password != testPassword {
+		return nil, kinds.Errorf(kinds.Unauthenticated, "wrong")
+	}
+	id := w.id
+	return &id, nil
+}
+
+func newWorld(t testing.TB) *world {
+	t.Helper()
+	dt := directorytest.New(t)
+	driver, err := files.New(filepath.Join(t.TempDir(), "blobs"), files.OS{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	w := &world{t: t, blobs: blob.Store{Driver: driver}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
+		id: directory.Identity{Account: account.NewRef("demo"), Address: "user@demo.test"}, budget: intake.NewBudget(1 << 30)}
+	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	w.store = account.New(account.Config{Journal: dt.Journal, Notify: inprocess.New(), Blobs: w.blobs, Log: log})
+	if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
+		t.Fatal(err)
+	}
+	w.tls, w.roots = certificate(t)
+	w.gateway = New(Config{Accounts: w.store, Blobs: w.blobs, Budget: w.budget, TempDir: t.TempDir(), TLS: w.tls, Now: time.Now, Log: log,
+		Login: login.New(login.Config{Directory: w, Records: dt.Records, Now: time.Now, Log: log}),
+		Quota: func(context.Context, *directory.Identity) (int64, error) { return w.quota.Load(), nil }})
+	ctx, stop := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		if err := w.store.Run(ctx); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Cleanup(func() { stop(); running.Wait() })
+	w.serve("imap", &listen.Server{Handler: w.gateway.Serve})
+	w.serve("imaps", &listen.Server{Handler: w.gateway.Serve, TLS: w.tls, Implicit: true})
+	w.serve("smtp", &listen.Server{Handler: w.takeMail})
+	t.Cleanup(func() {
+		if strings.Contains(w.log.String(), "session panicked") {
+			t.Error("a session panicked")
+		}
+		if t.Failed() {
+			t.Logf("the log:\n%s", w.log)
+		}
+	})
+	return w
+}
+
+func (w *world) serve(name string, s *listen.Server) {
+	w.t.Helper()
+	s.Name, s.Addr, s.Log = name, "127.0.0.1:0", slog.New(slog.DiscardHandler)
+	if err := s.Listen(context.Background()); err != nil {
+		w.t.Fatal(err)
+	}
+	w.servers[name] = s
+	done := make(chan error, 1)
+	go func() { done <- s.Serve() }()
+	w.t.Cleanup(func() {
+		if err := w.shutdown(name); err != nil {
+			w.t.Error(err)
+		}
+		<-done
+	})
+}
+
+func (w *world) shutdown(name string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	return w.servers[name].Shutdown(ctx)
+}
+
+// deliver delivers a message to INBOX, as functions/deliver does.
+func (w *world) deliver(head, body string) {
+	w.t.Helper()
+	ref, err := w.blobs.Put(w.t.Context(), blob.NewName("demo", time.Now()), blob.Header{}, strings.NewReader(body), int64(len(body)))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	sc := message.NewScanner()
+	if _, err := sc.Write([]byte(body)); err != nil {
+		w.t.Fatal(err)
+	}
+	sum := sc.Finish()
+	if sum.HeaderLen == 0 && head != "" {
+		head += "\r\n"
+	}
+	add := account.Add{Mailbox: account.Inbox, Content: account.Content{Head: []byte(head), Blob: ref, Summary: sum.Encode()},
+		Date: time.Now().UnixMilli(), EmailID: account.EmailID(), Thread: account.ThreadID(w.id.Account, sum.Thread.Root, "", nil),
+		Name: account.DeliveryName(rand.Text())}
+	if _, err := w.store.Deliver(w.t.Context(), w.id.Account, 0, account.By{}, []account.Add{add}); err != nil {
+		w.t.Fatal(err)
+	}
+}
+
+func (w *world) open() *account.Account {
+	w.t.Helper()
+	a, err := w.store.Open(w.t.Context(), w.id.Account)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(a.Close)
+	return a
+}
+
+// client is logged in.
+func (w *world) client(options *imapclient.Options) *imapclient.Client {
+	w.t.Helper()
+	if options == nil {
+		options = &imapclient.Options{}
+	}
+	options.TLSConfig = &tls.Config{RootCAs: w.roots, ServerName: "localhost"}
+	c, err := imapclient.DialTLS(w.servers["imaps"].Address().String(), options)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { c.Close() })
+	if err := c.Login(w.id.Address, testPassword).Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+// in is client with a mailbox selected.
+func (w *world) in(mailbox string, options *imapclient.Options) *imapclient.Client {
+	w.t.Helper()
+	c := w.client(options)
+	if _, err := c.Select(mailbox, nil).Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	return c
+}
+
+func appendTo(t testing.TB, c *imapclient.Client, mailbox, text string, flags ...imap.Flag) *imap.AppendData {
+	t.Helper()
+	cmd := c.Append(mailbox, int64(len(text)), &imap.AppendOptions{Flags: flags})
+	if _, err := cmd.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Close(); err != nil {
+		t.Fatal(err)
+	}
+	data, err := cmd.Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return data
+}
+
+// dialog opens the world's ports for a script.
+func (w *world) dialog() dialog.World {
+	return dialog.World{
+		TLS:  &tls.Config{RootCAs: w.roots, ServerName: "localhost"},
+		Vars: map[string]string{"user": w.id.Address, "password": testPassword},
+		Dial: func(ctx context.Context, name string) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "tcp", w.servers[name].Address().String())
+		},
+	}
+}
+
+// takeMail is as much of SMTP as scripts need to send themselves mail.
+func (w *world) takeMail(_ context.Context, c net.Conn) {
+	var pending, data []byte
+	inData := false
+	say := func(s string) { _, _ = c.Write([]byte(s + "\r\n")) }
+	say("220 ready")
+	buf := make([]byte, 4096)
+	for {
+		n, err := c.Read(buf)
+		if err != nil {
+			return
+		}
+		pending = append(pending, buf[:n]...)
+		for {
+			i := bytes.IndexByte(pending, '\n')
+			if i < 0 {
+				break
+			}
+			line := string(pending[:i+1])
+			pending = pending[i+1:]
+			switch {
+			case inData && line == ".\r\n":
+				w.deliver("Return-Path: <sender@example.net>\r\n", string(data))
+				inData = false
+				say("250 taken")
+			case inData:
+				data = append(data, strings.TrimPrefix(line, ".")...)
+			case strings.HasPrefix(line, "DATA"):
+				inData, data = true, nil
+				say("354 go on")
+			case strings.HasPrefix(line, "QUIT"):
+				say("221 bye")
+				return
+			default:
+				say("250 ok")
+			}
+		}
+	}
+}
+
+func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
+		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
+	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	leaf, err := x509.ParseCertificate(der)
+	if err != nil {
+		t.Fatal(err)
+	}
+	roots := x509.NewCertPool()
+	roots.AddCert(leaf)
+	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, roots
+}
+
+func TestDialogues(t *testing.T) {
+	dialog.RunAll(t, "../../tests/scripts/imap/*.txt", func(t *testing.T) dialog.World { return newWorld(t).dialog() })
+}
