@@ -1,6 +1,7 @@
 package pop3
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 
@@ -20,7 +21,9 @@ func (s *session) auth(c command) error {
 	case len(args) == 0 || len(args) > 2:
 		return misuse("AUTH takes a mechanism, and a response that may be left out")
 	}
-	x, err := s.login.Start(s.ctx, args[0], s.raw.RemoteAddr(), directory.POP3)
+	ctx, cancel := context.WithDeadline(s.ctx, s.until)
+	defer cancel()
+	x, err := s.login.Start(ctx, args[0], s.raw.RemoteAddr(), directory.POP3)
 	if err != nil {
 		return misuse("That mechanism is not available")
 	}

@@ -81,7 +81,7 @@ func (s *session) judge(verb string, err error) error {
 	if f.bad {
 		s.bad++
 	}
-	if f.final || f.now {
+	if f.final {
 		return f
 	}
 	if s.bad >= maxBad {

@@ -1,6 +1,8 @@
 package pop3
 
 import (
+	"context"
+
 	"github.com/godwit-mail/godwit/shared/directory"
 )
 
@@ -18,7 +20,9 @@ func (s *session) pass(c command) error {
 	case c.rest == "":
 		return misuse("PASS takes a password")
 	}
-	id, err := s.login.Authenticate(s.ctx, name, c.rest, s.raw.RemoteAddr(), directory.POP3)
+	ctx, cancel := context.WithDeadline(s.ctx, s.until)
+	defer cancel()
+	id, err := s.login.Authenticate(ctx, name, c.rest, s.raw.RemoteAddr(), directory.POP3)
 	return s.enter(id, err)
 }
 
@@ -30,7 +34,9 @@ func (s *session) enter(id *directory.Identity, err error) error {
 		f.final = s.fails >= maxLogins
 		return f
 	}
-	drop, err := s.open(s.ctx, id, s.name)
+	ctx, cancel := context.WithTimeout(s.ctx, commit)
+	defer cancel()
+	drop, err := s.open(ctx, id, s.name)
 	if err != nil {
 		return s.failKind(err, "opening the account")
 	}

@@ -1,5 +1,7 @@
 package pop3
 
+import "context"
+
 // quit ends the session; after the login it removes the messages that are marked, as one
 // change of the account.
 //
@@ -10,7 +12,9 @@ func (s *session) quit(c command) error {
 	}
 	if s.drop != nil {
 		if n := len(s.drop.items) - s.drop.count; n > 0 {
-			if err := s.drop.view.Expunge(s.ctx, s.drop.marked()); err != nil {
+			ctx, cancel := context.WithTimeout(s.ctx, commit)
+			defer cancel()
+			if err := s.drop.view.Expunge(ctx, s.drop.marked()); err != nil {
 				f := s.failKind(err, "deleting at QUIT").(*failure)
 				f.text, f.final = "The deletion failed: "+f.text, true
 				return f

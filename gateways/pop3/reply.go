@@ -13,7 +13,7 @@ type failure struct {
 	text  string
 	bad   bool // the client broke the protocol; counted against it
 	final bool // the session ends with this reply
-	now   bool // as a reason to stop: before any more commands
+	now   bool // as a reason to stop: before commands that have come in already
 }
 
 func (f *failure) Error() string { return f.text }

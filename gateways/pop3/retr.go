@@ -37,12 +37,16 @@ func (s *session) send(n int, lines int64) error {
 		return s.failKind(err, "opening a message")
 	}
 	defer body.Close()
-	if s.reader == nil {
-		s.reader = bufio.NewReaderSize(nil, bodyBuffer)
+	r, _ := s.bodies.Get().(*bufio.Reader)
+	if r == nil {
+		r = bufio.NewReaderSize(nil, bodyBuffer)
 	}
-	s.reader.Reset(body)
-	defer s.reader.Reset(nil)
-	if _, err := s.reader.Peek(int(min(it.size, bodyBuffer))); err != nil {
+	r.Reset(body)
+	defer func() {
+		r.Reset(nil)
+		s.bodies.Put(r)
+	}()
+	if _, err := r.Peek(int(min(it.size, bodyBuffer))); err != nil {
 		if errors.Is(err, io.EOF) {
 			err = kinds.Errorf(kinds.Corrupt, "pop3: a message of %d octets ends early", it.size)
 		}
@@ -60,7 +64,7 @@ func (s *session) send(n int, lines int64) error {
 		g := &surrogate{to: &t}
 		to, finish = g, g.flush
 	}
-	sent, err := pump(to, s.reader)
+	sent, err := pump(to, r)
 	if err == nil {
 		if err = finish(); err == nil && sent != it.size {
 			err = kinds.Errorf(kinds.Corrupt, "pop3: a message of %d octets has %d", it.size, sent)

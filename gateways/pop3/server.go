@@ -12,6 +12,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"sync"
 	"time"
 
 	"github.com/godwit-mail/godwit/gateways/internal/login"
@@ -23,6 +24,7 @@ import (
 const (
 	patience  = 2 * time.Minute  // for a client that takes nothing of what is sent
 	handshake = 30 * time.Second // for the TLS handshake of STLS
+	commit    = time.Minute      // for opening an account, and for deleting at QUIT
 	maxBad    = 20               // lines that break the protocol
 	maxLogins = 5                // failed logins
 
@@ -54,6 +56,7 @@ type Server struct {
 	metrics   *Metrics
 	loginTime time.Duration
 	idleTime  time.Duration
+	bodies    sync.Pool // of *bufio.Reader, for messages on their way
 	open      func(ctx context.Context, id *directory.Identity, session string) (*maildrop, error)
 }
 

@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net"
@@ -29,12 +30,11 @@ type session struct {
 	secure bool
 	until  time.Time // when the login must be done
 
-	user   string    // what USER said
-	drop   *maildrop // nil before the login
-	utf8   bool
-	bad    int // lines that broke the protocol
-	fails  int // failed logins
-	reader *bufio.Reader
+	user  string    // what USER said
+	drop  *maildrop // nil before the login
+	utf8  bool
+	bad   int // lines that broke the protocol
+	fails int // failed logins
 
 	stop  atomic.Pointer[failure] // why the session must end
 	watch sync.WaitGroup
@@ -45,10 +45,11 @@ type session struct {
 // totals are what a session did, for the log.
 type totals struct{ retrieved, octets, deleted int64 }
 
-// errQuit ends a session in order, errBroken one whose reply can't be completed.
+// What ends a session beside failures and a lost connection.
 var (
-	errQuit   = errors.New("pop3: quit")
-	errBroken = errors.New("pop3: reply broken off")
+	errQuit   = errors.New("pop3: quit")             // in order
+	errBroken = errors.New("pop3: reply broken off") // a reply can't be completed
+	errPanic  = fmt.Errorf("%w, by a defect that the listener reports", errBroken)
 )
 
 // run speaks with the client until one of the two has enough.
@@ -56,12 +57,18 @@ func (s *session) run() {
 	s.watch.Go(func() { s.watchServer(s.raw) })
 	s.log.Debug("pop3: connected", "peer", s.raw.RemoteAddr(), "tls", s.secure)
 	s.ok("Godwit POP3 ready")
-	err := s.loop()
+	err := errPanic
+	defer func() { s.end(err) }()
+	err = s.loop()
+}
+
+// end says the last word and gives back what the session holds.
+func (s *session) end(why error) {
 	var f *failure
-	if errors.As(err, &f) {
+	if errors.As(why, &f) {
 		s.refuse(f)
 	}
-	if !errors.Is(err, errBroken) {
+	if !errors.Is(why, errBroken) {
 		_ = s.out.Flush()
 	}
 	close(s.over)
@@ -69,7 +76,7 @@ func (s *session) run() {
 	if s.drop != nil {
 		s.drop.view.Close()
 		s.metrics.session(-1)
-		s.log.Info("pop3: session ended", "reason", reason(err), "retrieved", s.done.retrieved,
+		s.log.Info("pop3: session ended", "reason", reason(why), "retrieved", s.done.retrieved,
 			"octets", s.done.octets, "deleted", s.done.deleted)
 	}
 	if t, ok := s.conn.(*tls.Conn); ok {
@@ -85,6 +92,8 @@ func reason(err error) string {
 		return "quit"
 	case errors.As(err, &f):
 		return f.text
+	case errors.Is(err, errBroken):
+		return "a reply could not be completed"
 	case errors.Is(err, io.EOF):
 		return "hung up"
 	case isTimeout(err):
@@ -147,17 +156,17 @@ func (s *session) next() ([]byte, error) {
 		}
 	}
 	if errors.Is(err, errFlood) {
-		return nil, misuse("The line is too long")
+		return nil, &failure{text: "The line is too long", final: true}
 	}
 	return line, err
 }
 
 // shuttingDown lets commands that have come in already be run, a QUIT among them.
-func shuttingDown() *failure { return &failure{code: codeTemp, text: "Shutting down"} }
+func shuttingDown() *failure { return &failure{code: codeTemp, text: "Shutting down", final: true} }
 
 // accessChanged ends the session before its next command.
 func accessChanged() *failure {
-	return &failure{code: codeAuth, text: "Access to the account has changed, log in again", now: true}
+	return &failure{code: codeAuth, text: "Access to the account has changed, log in again", final: true, now: true}
 }
 
 // interrupt ends the session as soon as it waits for the client or, if f says now,

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"net"
 	"reflect"
 	"strings"
 	"testing"
@@ -256,7 +257,7 @@ type iotestError struct{ err error }
 func (r iotestError) Read([]byte) (int, error) { return 0, r.err }
 
 func TestALargeMessageTakesNoMemory(t *testing.T) {
-	const size = 24 << 20
+	const size = 8 << 20
 	m := &memory{messages: []string{""}}
 	m.open = func(int) (io.ReadCloser, error) {
 		return io.NopCloser(io.LimitReader(dots{}, size)), nil
@@ -284,7 +285,48 @@ func TestALargeMessageTakesNoMemory(t *testing.T) {
 			tail = tail[max(0, len(tail)-5):]
 		}
 	})
-	if grown > 4<<20 {
+	if grown > 1<<20 {
 		t.Errorf("%d bytes were allocated for a message of %d", grown, size)
+	}
+}
+
+func TestShutdownWithinALoginIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drain := make(chan struct{})
+		c := dial(t, listen.WithDraining(t.Context(), drain), newServer(&memory{}))
+		c.ask("AUTH LOGIN", "+ ")
+		synctest.Wait()
+		close(drain)
+		if left := c.end(); left != "-ERR [SYS/TEMP] Shutting down\r\n" {
+			t.Errorf("left %q", left)
+		}
+	})
+}
+
+func TestALineWithoutEndEndsALogin(t *testing.T) {
+	c := dial(t, t.Context(), newServer(&memory{}))
+	c.ask("AUTH LOGIN", "+ ")
+	go io.WriteString(c.conn, strings.Repeat("x", 100<<10))
+	if left := c.end(); left != "-ERR The line is too long\r\n" {
+		t.Errorf("left %q", left)
+	}
+}
+
+// The listener ends only the connection where something panics; the account must be
+// given back.
+func TestADefectGivesTheAccountBack(t *testing.T) {
+	m := &memory{messages: []string{hello}}
+	m.open = func(int) (io.ReadCloser, error) { panic("a defect") }
+	s := newServer(m)
+	ours, theirs := net.Pipe()
+	over := make(chan any)
+	go func() {
+		defer func() { r := recover(); theirs.Close(); over <- r }()
+		s.serve(t.Context(), theirs, true)
+	}()
+	go io.WriteString(ours, "USER user@demo.test\r\nPASS open sesame\r\nRETR 1\r\n")
+	go io.Copy(io.Discard, ours)
+	if r := <-over; r != "a defect" || m.closed != 1 {
+		t.Errorf("panic %v, account closed %d times", r, m.closed)
 	}
 }
