@@ -9,7 +9,14 @@ import (
 
 // Idle is IDLE: it tells what happens, when it happens, until the client says DONE.
 func (s *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
+	// imapserver doesn't wait for this when the connection is lost.
+	s.mu.Lock()
+	if s.over {
+		s.mu.Unlock()
+		return nil
+	}
 	s.idling.Add(1)
+	s.mu.Unlock()
 	defer s.idling.Done()
 	defer func() {
 		if p := recover(); p != nil {

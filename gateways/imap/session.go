@@ -38,6 +38,7 @@ type session struct {
 	identity *directory.Identity
 	account  *account.Account
 	view     *view // of the selected mailbox, nil if there is none
+	over     bool  // Close was called
 }
 
 var (
@@ -110,10 +111,10 @@ func (s *session) shutOut() (why string) {
 
 // Close is called when the connection has ended.
 func (s *session) Close() error {
-	s.idling.Wait()
 	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.view = nil
+	s.over, s.view = true, nil
+	s.mu.Unlock()
+	s.idling.Wait()
 	return nil
 }
 
