@@ -64,6 +64,11 @@ func Decode(b []byte) (*Entry, error) {
 	if len(b) > MaxEntry {
 		return nil, kinds.Errorf(kinds.Corrupt, "account: an entry of %d bytes", len(b))
 	}
+	if len(b) > 0 && b[0] < 0x20 {
+		// An entry is a map of CBOR. A number in its place is kept for other forms of
+		// it, as a compressed one.
+		return nil, kinds.Errorf(kinds.TooNew, "account: an entry of form %d", b[0])
+	}
 	e := new(Entry)
 	if err := decMode.Unmarshal(b, e); err != nil {
 		var unknown *cbor.UnknownFieldError

@@ -53,6 +53,8 @@ func TestWhatANewerVersionWroteIsNeverSkipped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	_, err := Decode([]byte{0x01, 0x28, 0xb5, 0x2f, 0xfd})
+	porttest.Kind(t, err, kinds.TooNew)
 }
 
 func TestBytesThatAreNoEntryAreCorrupt(t *testing.T) {

@@ -3,6 +3,8 @@ package account
 import (
 	"bytes"
 	"context"
+	"errors"
+	"time"
 
 	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -118,7 +120,10 @@ func (d *deliverer) run(ctx context.Context) (uint64, error) {
 		if err == nil || !kinds.Is(err, kinds.Conflict) {
 			return seq, err
 		}
-		known = false
+		// What beat us may be the last entry, and is here already; when that was wrong,
+		// the last one is read.
+		head, known = beaten(err, d.store.cfg.Now())
+		known = known && try%2 == 0
 		if try > 0 {
 			if err := d.store.pause(ctx, try); err != nil {
 				return 0, err
@@ -126,6 +131,19 @@ func (d *deliverer) run(ctx context.Context) (uint64, error) {
 		}
 	}
 	return 0, kinds.Errorf(kinds.Conflict, "account %s: others were faster %d times", d.part, maxTries)
+}
+
+// beaten gives the entry that was found in the place of ours.
+func beaten(err error, now time.Time) (Head, bool) {
+	var taken *journal.Taken
+	if !errors.As(err, &taken) {
+		return Head{}, false
+	}
+	e, err := decode(taken.Existing)
+	if err != nil {
+		return Head{}, false
+	}
+	return Head{Seq: e.Seq, Time: e.Time, Standing: e.Standing, read: now}, true
 }
 
 func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, error) {

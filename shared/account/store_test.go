@@ -3,6 +3,7 @@ package account
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"sync"
 	"testing"
@@ -10,7 +11,9 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/faults"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
+	"github.com/godwit-mail/godwit/shared/internal/sqlitedb"
 	"github.com/godwit-mail/godwit/shared/journal"
+	"github.com/godwit-mail/godwit/shared/journal/sqlite"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -221,12 +224,25 @@ func TestASharedAccountIsCachedAndForgotten(t *testing.T) {
 }
 
 func TestWritersOfManyProcessesAtOnce(t *testing.T) {
-	const stores, each, rounds = 3, 3, 8
-	w := newWorld(t)
+	t.Run("in memory", func(t *testing.T) { manyWriters(t, newWorld(t)) })
+	t.Run("in SQLite", func(t *testing.T) {
+		db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "journal.db"))
+		porttest.OK(t, err)
+		t.Cleanup(func() { porttest.OK(t, db.Close()) })
+		w := newWorld(t)
+		w.journal, err = sqlite.New(db, w.clock.Now)
+		porttest.OK(t, err)
+		porttest.OK(t, w.store().Create(t.Context(), w.ref, by))
+		manyWriters(t, w)
+	})
+}
+
+func manyWriters(t *testing.T, w *world) {
+	const stores, each, rounds = 3, 2, 6
 	var wg sync.WaitGroup
 	for i := range stores {
 		s := w.store()
-		s.backoff = 50 * time.Microsecond
+		s.backoff = time.Millisecond
 		for j := range each {
 			a := w.open(t, s)
 			wg.Go(func() {
