@@ -1,12 +1,15 @@
 package smtp
 
 import (
+	"bufio"
 	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
+	"fmt"
 	"io"
 	"log/slog"
 	"math/big"
@@ -221,14 +224,22 @@ type world struct {
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
+	return newWorldWith(t, func(*Config) {})
+}
+
+// newWorldWith lets change the gateway's configuration.
+func newWorldWith(t testing.TB, change func(*Config)) *world {
+	t.Helper()
 	w := &world{town: newTown(), heap: newHeap(), budget: intake.NewBudget(1 << 30), servers: map[string]*listen.Server{}}
 	server, client := certificate(t)
 	w.client = client
 	log := slog.New(slog.DiscardHandler)
-	w.gateway = New(Config{Hostname: "mx.demo.test", Directory: w.town, Accounts: w.town, Blobs: blob.Store{Driver: heapBlobs{heap: w.heap}}, Queue: heapQueue{heap: w.heap},
+	config := Config{Hostname: "mx.demo.test", Directory: w.town, Accounts: w.town, Blobs: blob.Store{Driver: heapBlobs{heap: w.heap}}, Queue: heapQueue{heap: w.heap},
 		Login: login.New(login.Config{Directory: w.town, Records: &counter{n: map[records.Key]int64{}}, Now: time.Now, Log: log,
 			Wait: func(context.Context, time.Duration) error { return nil }}),
-		TLS: server, Budget: w.budget, TempDir: t.TempDir(), Log: log})
+		TLS: server, Budget: w.budget, TempDir: t.TempDir(), Log: log}
+	change(&config)
+	w.budget, w.gateway = config.Budget, New(config)
 	for name, s := range map[string]*listen.Server{
 		"smtp":        {Handler: w.gateway.MX},
 		"submission":  {Handler: w.gateway.Submission},
@@ -306,5 +317,26 @@ func (w *world) leavesNothing(t *testing.T) {
 	}
 	if n := w.budget.Used(); n != 0 {
 		t.Errorf("%d octets of temporary disk are still held", n)
+	}
+}
+
+// login opens a session on submissions and logs alice in.
+func (w *world) login(t *testing.T) (net.Conn, *bufio.Reader) {
+	t.Helper()
+	c, err := tls.Dial("tcp", w.servers["submissions"].Address().String(), w.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	fmt.Fprintf(c, "EHLO x\r\nAUTH PLAIN %s\r\n", base64.StdEncoding.EncodeToString([]byte("\x00alice@demo.test\x00"+password)))
+	r := bufio.NewReader(c)
+	for {
+		s, err := r.ReadString('\n')
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.HasPrefix(s, "235") {
+			return c, r
+		}
 	}
 }

@@ -1,0 +1,277 @@
+package smtp
+
+import (
+	"bytes"
+	"context"
+	"crypto/tls"
+	"io"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/emersion/go-sasl"
+	"github.com/emersion/go-smtp"
+
+	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+)
+
+// send sends a message through go-smtp's client and gives its error.
+func (w *world) send(t testing.TB, from string, to []string, msg io.Reader) error {
+	t.Helper()
+	conn, err := w.dial(context.Background(), "smtp")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := smtp.NewClient(conn)
+	defer c.Close()
+	return c.SendMail(from, to, msg)
+}
+
+func (w *world) next(t testing.TB) *delivery.Job {
+	t.Helper()
+	select {
+	case j := <-w.heap.came:
+		return j
+	case <-time.After(10 * time.Second):
+		t.Fatal("no job came")
+		return nil
+	}
+}
+
+func TestAMessageBecomesABlobThenAJobThenA250(t *testing.T) {
+	w := newWorld(t)
+	const msg = "From: a@example.net\r\nMessage-ID: <1@example.net>\r\nIn-Reply-To: <0@example.net>\r\nSubject: x\r\n\r\n.dot\r\nend\r\n"
+	if err := w.send(t, "a@example.net", []string{"Alice+shop@demo.test"}, strings.NewReader(msg)); err != nil {
+		t.Fatal(err)
+	}
+	j := w.next(t)
+	if got := w.heap.content(j); got != msg {
+		t.Errorf("stored %q", got)
+	}
+	if want := []string{"blob " + j.Blob.Name, "job " + j.Blob.Name}; !slices.Equal(w.heap.events, want) {
+		t.Errorf("in the order %q", w.heap.events)
+	}
+	if j.From != "a@example.net" || j.Tenant != "demo" || j.Headless || j.Protocol != "smtp" || len(j.Recipients) != 1 {
+		t.Errorf("job %+v", j)
+	}
+	if r := j.Recipients[0]; r.Account.ID != "alice@demo.test" || r.Address != "Alice+shop@demo.test" {
+		t.Errorf("recipient %+v", r)
+	}
+	if !slices.Equal(j.Thread, []string{"<1@example.net>", "<0@example.net>", "<0@example.net>"}) {
+		t.Errorf("thread %q", j.Thread)
+	}
+	want := regexp.MustCompile(`^Received: from localhost \(\[127\.0\.0\.1\]\)\r\n\tby mx\.demo\.test with ESMTP id ` + j.Transaction +
+		`\r\n\tfor <Alice\+shop@demo\.test>;\r\n\t[A-Z][a-z]{2}, \d\d [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d \+0000\r\n$`)
+	if !want.Match(j.Trace) {
+		t.Errorf("trace %q", j.Trace)
+	}
+	if sum, err := message.Decode(j.Summary); err != nil || sum.Envelope.Subject != "x" || sum.Size != int64(len(msg)) {
+		t.Errorf("summary %+v, %v", sum, err)
+	}
+}
+
+func TestTheTraceNamesTheProtocolAndNoRecipientOfSeveral(t *testing.T) {
+	w := newWorld(t)
+	conn, err := tls.Dial("tcp", w.servers["submissions"].Address().String(), w.client)
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := smtp.NewClient(conn)
+	defer c.Close()
+	if err := c.Auth(sasl.NewPlainClient("", "alice@demo.test", password)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SendMail("sales@demo.test", []string{"bob@demo.test", "alice@demo.test"}, strings.NewReader("Subject: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	j := w.next(t)
+	if !bytes.Contains(j.Trace, []byte(" with ESMTPSA id ")) || bytes.Contains(j.Trace, []byte("for <")) {
+		t.Errorf("trace %q", j.Trace)
+	}
+	if j.Protocol != "submission" || len(j.Recipients) != 2 {
+		t.Errorf("job %+v", j)
+	}
+}
+
+func TestWhatPretendsToBeOursDoesNotSurvive(t *testing.T) {
+	w := newWorld(t)
+	const msg = "Return-Path: <ceo@demo.test>\r\nAuthentication-Results: mx.demo.test;\r\n dkim=pass\r\n" +
+		"Authentication-Results: other.example; spf=pass\r\nauthentication-results: (c) MX.demo.test 1; x=y\r\nSubject: x\r\nreturn-path : <x@y.z>\r\n\r\n" +
+		"Return-Path: <in the body>\r\n"
+	const want = "Authentication-Results: other.example; spf=pass\r\nSubject: x\r\n\r\nReturn-Path: <in the body>\r\n"
+	if err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader(msg)); err != nil {
+		t.Fatal(err)
+	}
+	j := w.next(t)
+	if got := w.heap.content(j); got != want {
+		t.Errorf("stored %q", got)
+	}
+	if sum, err := message.Decode(j.Summary); err != nil || sum.Size != int64(len(want)) {
+		t.Errorf("the summary is of something else: %+v, %v", sum, err)
+	}
+}
+
+func TestAMessageThatBeginsWithNoFieldIsHeadless(t *testing.T) {
+	for msg, want := range map[string]bool{"hello\r\n": true, " folded: x\r\n\r\n": true, "\r\nbody\r\n": false, "A: b\r\n": false, "From me\r\nA: b\r\n": true} {
+		w := newWorld(t)
+		if err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader(msg)); err != nil {
+			t.Fatal(err)
+		}
+		if j := w.next(t); j.Headless != want || w.heap.content(j) != msg {
+			t.Errorf("%q: headless %v, stored %q", msg, j.Headless, w.heap.content(j))
+		}
+	}
+}
+
+func TestMoreThanAHundredAccountsAreSeveralJobsOfOneTransaction(t *testing.T) {
+	w := newWorld(t)
+	if err := w.send(t, "", []string{"everybody@demo.test", "alice@demo.test", "team@demo.test"}, strings.NewReader("A: b\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	accounts, sizes := map[string]bool{}, []int{}
+	var first *delivery.Job
+	for range 3 {
+		j := w.next(t)
+		if first == nil {
+			first = j
+		}
+		if j.Transaction != first.Transaction || j.Blob != first.Blob {
+			t.Error("another transaction or blob")
+		}
+		sizes = append(sizes, len(j.Recipients))
+		for _, r := range j.Recipients {
+			accounts[string(r.Account.ID)] = true
+		}
+	}
+	if !slices.Equal(sizes, []int{100, 100, 53}) || len(accounts) != 253 {
+		t.Errorf("jobs of %v, %d accounts", sizes, len(accounts))
+	}
+}
+
+func TestNo250UnlessBlobAndJobAreThere(t *testing.T) {
+	for _, c := range []struct {
+		fails string
+		err   error
+		code  int
+	}{
+		{"blob", kinds.Errorf(kinds.Unavailable, "disk full"), 451},
+		{"job", kinds.Errorf(kinds.Unavailable, "no queue"), 451},
+		{"job", io.ErrUnexpectedEOF, 451},
+	} {
+		w := newWorld(t)
+		w.heap.fail = func(what string) error {
+			if what == c.fails {
+				return c.err
+			}
+			return nil
+		}
+		err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader("A: b\r\n\r\n"))
+		if e, ok := err.(*smtp.SMTPError); !ok || e.Code != c.code {
+			t.Errorf("%s fails with %v: the client was told %v", c.fails, c.err, err)
+		}
+		w.leavesNothing(t)
+	}
+}
+
+func TestTemporaryDiskIsBoundedOverAllSessions(t *testing.T) {
+	w := newWorld(t)
+	if err := w.send(t, "", []string{"alice@demo.test"}, &filler{left: 3 << 20}); err != nil {
+		t.Fatal(err)
+	}
+	for _, size := range []int64{256 << 10, 300 << 10, 2 << 20} {
+		if err := w.send(t, "", []string{"alice@demo.test"}, &filler{left: size}); err != nil {
+			t.Errorf("%d octets: %v", size, err)
+		}
+	}
+	j := w.next(t)
+	want, _ := io.ReadAll(&filler{left: 3 << 20})
+	if w.heap.content(j) != string(want) {
+		t.Error("a message from disk came out otherwise")
+	}
+	tight := newWorldWith(t, func(c *Config) { c.Budget = intake.NewBudget(1 << 20) })
+	err := tight.send(t, "", []string{"alice@demo.test"}, &filler{left: 3 << 20})
+	if e, ok := err.(*smtp.SMTPError); !ok || e.Code != 452 || e.EnhancedCode != (smtp.EnhancedCode{4, 3, 1}) {
+		t.Errorf("over the budget: %v", err)
+	}
+	if err := tight.send(t, "", []string{"alice@demo.test"}, strings.NewReader("A: b\r\n\r\n")); err != nil {
+		t.Errorf("after it: %v", err)
+	}
+	tight.leavesNothing(t)
+}
+
+// filler is a message of so many octets, in lines of 78.
+type filler struct{ left, at int64 }
+
+func (f *filler) Read(p []byte) (int, error) {
+	if f.left == 0 {
+		return 0, io.EOF
+	}
+	n := int(min(int64(len(p)), f.left))
+	const head = "Subject: filler\r\n\r\n"
+	for i := range n {
+		switch at := f.at + int64(i); {
+		case at < int64(len(head)):
+			p[i] = head[at]
+		case f.left-int64(i) == 1, at%80 == 79:
+			p[i] = '\n'
+		case f.left-int64(i) == 2, at%80 == 78:
+			p[i] = '\r'
+		default:
+			p[i] = 'a' + byte(at/80%26)
+		}
+	}
+	f.left -= int64(n)
+	f.at += int64(n)
+	return n, nil
+}
+
+func TestAHundredMegabytesTakeLittleMemory(t *testing.T) {
+	w := newWorld(t)
+	w.heap.big = true
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	var peak atomic.Uint64
+	done := make(chan struct{})
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		var m runtime.MemStats
+		for tick := time.NewTicker(5 * time.Millisecond); ; {
+			runtime.ReadMemStats(&m)
+			peak.Store(max(peak.Load(), m.HeapAlloc))
+			select {
+			case <-done:
+				tick.Stop()
+				return
+			case <-tick.C:
+			}
+		}
+	}()
+	const size = DefaultMaxSize
+	err := w.send(t, "", []string{"alice@demo.test"}, &filler{left: size})
+	close(done)
+	<-stopped
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j := w.next(t); j.Blob.Size != size {
+		t.Errorf("a blob of %d octets", j.Blob.Size)
+	}
+	if grown := int64(peak.Load()) - int64(before.HeapAlloc); grown > 32<<20 {
+		t.Errorf("the heap grew by %d octets", grown)
+	}
+	// One octet more is too large, and the client is told so when it has sent it.
+	err = w.send(t, "", []string{"alice@demo.test"}, &filler{left: size + 1})
+	if e, ok := err.(*smtp.SMTPError); !ok || e.Code != 552 {
+		t.Errorf("one octet more: %v", err)
+	}
+	w.leavesNothing(t)
+}
