@@ -3,6 +3,7 @@
 package delivery
 
 import (
+	"errors"
 	"time"
 
 	"github.com/fxamacker/cbor/v2"
@@ -58,11 +59,15 @@ func (j *Job) Encode() ([]byte, error) {
 	return b, nil
 }
 
-// Decode reads a queue body: kinds.TooNew for a version it does not know, kinds.Corrupt
-// for anything else that is no job.
+// Decode reads a queue body: kinds.TooNew for a version or a field that it does not
+// know, kinds.Corrupt for anything else that is no job.
 func Decode(b []byte) (*Job, error) {
 	j := new(Job)
-	if err := cbor.Unmarshal(b, j); err != nil {
+	if err := decMode.Unmarshal(b, j); err != nil {
+		var unknown *cbor.UnknownFieldError
+		if errors.As(err, &unknown) || probe(b) > version {
+			return nil, kinds.Errorf(kinds.TooNew, "delivery: decode job: %w", err)
+		}
 		return nil, kinds.Errorf(kinds.Corrupt, "delivery: decode job: %w", err)
 	}
 	if j.Version != version {
@@ -72,6 +77,38 @@ func Decode(b []byte) (*Job, error) {
 		return nil, kinds.Errorf(kinds.Corrupt, "delivery: job for %d accounts", len(j.Recipients))
 	}
 	return j, nil
+}
+
+// decMode never changes. Strings are taken as they are, so that nothing that was sent
+// can fail to be read.
+var decMode = mode()
+
+func mode() cbor.DecMode {
+	m, err := cbor.DecOptions{
+		DupMapKey:         cbor.DupMapKeyEnforcedAPF,
+		IndefLength:       cbor.IndefLengthForbidden,
+		TagsMd:            cbor.TagsForbidden,
+		UTF8:              cbor.UTF8DecodeInvalid,
+		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
+		MaxNestedLevels:   8,
+		MaxArrayElements:  1024,
+		MaxMapPairs:       64,
+	}.DecMode()
+	if err != nil {
+		panic(err) // the options are constant
+	}
+	return m
+}
+
+// probe finds the version of a job of which nothing else may be known.
+func probe(b []byte) uint8 {
+	var header struct {
+		Version uint8 `cbor:"1,keyasint"`
+	}
+	if cbor.Unmarshal(b, &header) != nil {
+		return 0
+	}
+	return header.Version
 }
 
 // ReceivedAt is the time of acceptance.
