@@ -1,0 +1,182 @@
+package admin
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	defaultURL  = "http://127.0.0.1:2080"
+	defaultData = "godwit-data"
+	maxAnswer   = 16 << 20 // bytes
+	timeout     = 60 * time.Second
+)
+
+// connection is where the API is and how its answers are shown.
+type connection struct {
+	url, key, data, output string
+}
+
+// flags adds the connection to a command and all below it.
+func (c *connection) flags(cmd *cobra.Command) {
+	f := cmd.PersistentFlags()
+	f.StringVar(&c.url, "url", "", "the API's address (or GODWIT_URL; default "+defaultURL+")")
+	f.StringVar(&c.key, "key", "", "the API key (or GODWIT_KEY; default the one in DATA/admin.key)")
+	f.StringVar(&c.data, "data", "", "the service's data folder, for its admin.key (or GODWIT_DATA; default ./"+defaultData+")")
+	f.StringVarP(&c.output, "output", "o", "table", "table or json")
+	_ = cmd.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"table", "json"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.MarkPersistentFlagDirname("data")
+}
+
+func first(values ...string) string {
+	for _, v := range values {
+		if v != "" {
+			return v
+		}
+	}
+	return ""
+}
+
+// secret is the key to send.
+func (c *connection) secret() (string, error) {
+	if k := first(c.key, os.Getenv("GODWIT_KEY")); k != "" {
+		return strings.TrimSpace(k), nil
+	}
+	file := filepath.Join(first(c.data, os.Getenv("GODWIT_DATA"), defaultData), "admin.key")
+	b, err := os.ReadFile(file)
+	if err != nil {
+		return "", fmt.Errorf("no API key: give --key or GODWIT_KEY, or --data for the folder that has admin.key (%w)", err)
+	}
+	return strings.TrimSpace(string(b)), nil
+}
+
+// object is what the API shows of one thing.
+type object = map[string]any
+
+// problem is an error that the API has explained.
+type problem struct {
+	Status int    `json:"status"`
+	Title  string `json:"title"`
+	Detail string `json:"detail"`
+	Errors []struct {
+		Message  string `json:"message"`
+		Location string `json:"location"`
+	} `json:"errors"`
+}
+
+func (p *problem) Error() string {
+	text := first(p.Detail, p.Title, http.StatusText(p.Status))
+	for _, e := range p.Errors {
+		text += fmt.Sprintf("; %s: %s", strings.TrimPrefix(e.Location, "body."), e.Message)
+	}
+	return text
+}
+
+// call sends one request and gives the answer and its ETag. Nothing is sent again by
+// itself: who isn't sure that a creation was done looks.
+func (c *connection) call(ctx context.Context, method, path string, query url.Values, match string, body any) (object, string, error) {
+	base, err := url.Parse(first(c.url, os.Getenv("GODWIT_URL"), defaultURL))
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, "", fmt.Errorf("--url: %q is no http or https address", first(c.url, os.Getenv("GODWIT_URL")))
+	}
+	key, err := c.secret()
+	if err != nil {
+		return nil, "", err
+	}
+	var sent io.Reader
+	if body != nil {
+		b, err := json.Marshal(body)
+		if err != nil {
+			return nil, "", err
+		}
+		sent = bytes.NewReader(b)
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	target := strings.TrimSuffix(base.String(), "/") + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, method, target, sent)
+	if err != nil {
+		return nil, "", err
+	}
+	r.Header.Set("Authorization", "Bearer "+key)
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+	}
+	if match != "" {
+		r.Header.Set("If-Match", match)
+	}
+	// A key that is sent over must not follow a redirect to elsewhere.
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Do(r)
+	if err != nil {
+		return nil, "", fmt.Errorf("can't reach the service, is it running? %w", err)
+	}
+	defer answer.Body.Close()
+	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
+	if err != nil {
+		return nil, "", err
+	}
+	if answer.StatusCode/100 != 2 {
+		p := &problem{}
+		if json.Unmarshal(b, p) != nil {
+			p = &problem{}
+		}
+		p.Status = answer.StatusCode
+		return nil, "", p
+	}
+	if len(b) == 0 {
+		return object{}, answer.Header.Get("ETag"), nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.UseNumber()
+	var o object
+	if err := decoder.Decode(&o); err != nil {
+		return nil, "", fmt.Errorf("the service's answer can't be read: %w", err)
+	}
+	return o, answer.Header.Get("ETag"), nil
+}
+
+// all reads a whole list, page by page.
+func (c *connection) all(ctx context.Context, path string, query url.Values) ([]any, error) {
+	if query == nil {
+		query = url.Values{}
+	}
+	query.Set("limit", "500")
+	items := []any{}
+	for {
+		page, _, err := c.call(ctx, http.MethodGet, path, query, "", nil)
+		if err != nil {
+			return nil, err
+		}
+		more, _ := page["items"].([]any)
+		items = append(items, more...)
+		next, _ := page["next"].(string)
+		if next == "" {
+			return items, nil
+		}
+		query.Set("cursor", next)
+	}
+}
+
+// at makes the path of one thing.
+func at(parts ...string) string {
+	path := "/v1"
+	for _, p := range parts {
+		path += "/" + url.PathEscape(p)
+	}
+	return path
+}

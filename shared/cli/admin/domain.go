@@ -1,0 +1,38 @@
+package admin
+
+import (
+	"net/http"
+
+	"github.com/spf13/cobra"
+)
+
+func domains(c *connection) *cobra.Command {
+	fields := []string{"name", "tenant", "active", "suspended", "catch_all", "postmaster", "created"}
+	whole := append(fields, "proof.type", "proof.name", "proof.value")
+	create := verb("create NAME", "Create a domain: active at once with a key of the service, else when its owner is proven", cobra.ExactArgs(1), nil, nil)
+	tenant := create.Flags().String("tenant", "", "whose domain it is (the key's own tenant by default)")
+	_ = create.RegisterFlagCompletionFunc("tenant", func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+		return c.names("/v1/tenants", "name")(cmd), cobra.ShellCompDirectiveNoFileComp
+	})
+	create.RunE = func(cmd *cobra.Command, args []string) error {
+		return c.create(cmd, "/v1/domains", object{"name": args[0], "tenant": *tenant}, whole...)
+	}
+	return noun("domain", "Administer domains",
+		c.lister("List domains", "/v1/domains", []string{"tenant"}, fields...),
+		c.shower("show NAME", "Show a domain", "domains", "name", whole...),
+		create,
+		verb("verify NAME", "Look for the DNS record that proves the domain's owner, and activate it", cobra.ExactArgs(1), c.names("/v1/domains", "name"),
+			func(cmd *cobra.Command, args []string) error {
+				o, _, err := c.call(cmd.Context(), http.MethodPost, at("domains", args[0], "verify"), nil, "", nil)
+				if err != nil {
+					return err
+				}
+				return c.show(cmd, o, whole...)
+			}),
+		c.patcher("suspend NAME", "Suspend a domain: nobody in it receives mail or logs in", "domains", "name", object{"suspended": true}, fields...),
+		c.patcher("resume NAME", "End a domain's suspension", "domains", "name", object{"suspended": false}, fields...),
+		c.pointer("catch-all NAME [ADDRESS]", "Say who gets mail for unknown users; it is refused without ADDRESS", "domains", "catch_all", fields...),
+		c.pointer("postmaster NAME [ADDRESS]", "Say who gets mail for postmaster; the tenant's or service's without ADDRESS", "domains", "postmaster", fields...),
+		c.deleter("delete NAME", "Give up a domain that has no addresses", "domains", "name", "domain %s is given up"),
+	)
+}

@@ -1,0 +1,141 @@
+package admin
+
+import (
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/spf13/cobra"
+)
+
+// settingNames are the settings, and what each takes.
+func settingNames() []string {
+	return []string{"quota=", "protocols=", "scram=", "subaddresses="}
+}
+
+func settings(c *connection) *cobra.Command {
+	var tenant, domain, account string
+	path := func() (string, error) {
+		var given []string
+		for collection, name := range map[string]string{"tenants": tenant, "domains": domain, "accounts": account} {
+			if name != "" {
+				given = append(given, at(collection, name, "settings"))
+			}
+		}
+		switch len(given) {
+		case 0:
+			return "/v1/settings", nil
+		case 1:
+			return given[0], nil
+		}
+		return "", fmt.Errorf("give one of --tenant, --domain and --account")
+	}
+	cmd := noun("settings", "Show and change settings: of the service, or of a tenant, a domain or an account",
+		verb("show", "Show settings, set here and in effect", cobra.NoArgs, nil, func(cmd *cobra.Command, _ []string) error {
+			p, err := path()
+			if err != nil {
+				return err
+			}
+			o, _, err := c.call(cmd.Context(), "GET", p, nil, "", nil)
+			if err != nil {
+				return err
+			}
+			return c.showSettings(cmd, o)
+		}),
+		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G), protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off; NAME= inherits again",
+			cobra.MinimumNArgs(1), func(*cobra.Command) []string { return settingNames() }, func(cmd *cobra.Command, args []string) error {
+				p, err := path()
+				if err != nil {
+					return err
+				}
+				o, err := c.replace(cmd, p, p, func(o object) (any, error) {
+					own, _ := o["own"].(object)
+					if own == nil {
+						own = object{}
+					}
+					for _, a := range args {
+						if err := setting(own, a); err != nil {
+							return nil, err
+						}
+					}
+					return own, nil
+				})
+				if err != nil {
+					return err
+				}
+				return c.showSettings(cmd, o)
+			}),
+	)
+	f := cmd.PersistentFlags()
+	f.StringVar(&tenant, "tenant", "", "of this tenant")
+	f.StringVar(&domain, "domain", "", "of this domain")
+	f.StringVar(&account, "account", "", "of this account")
+	for flag, from := range map[string]func(*cobra.Command) []string{"tenant": c.names("/v1/tenants", "name"), "domain": c.names("/v1/domains", "name"), "account": c.names("/v1/accounts", "address")} {
+		_ = cmd.RegisterFlagCompletionFunc(flag, func(cmd *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
+			return from(cmd), cobra.ShellCompDirectiveNoFileComp
+		})
+	}
+	return cmd
+}
+
+// showSettings prints one line for each setting.
+func (c *connection) showSettings(cmd *cobra.Command, o object) error {
+	if c.output == "json" {
+		return printJSON(cmd.OutOrStdout(), o)
+	}
+	var items []any
+	for _, n := range settingNames() {
+		name := strings.TrimSuffix(n, "=")
+		item := object{"setting": name, "effective": first(value(o, "effective."+name), "none"), "set_here": value(o, "own."+name)}
+		items = append(items, item)
+	}
+	return c.list(cmd, items, "setting", "effective", "set_here")
+}
+
+// setting changes one of the settings as it was typed.
+func setting(own object, typed string) error {
+	name, text, ok := strings.Cut(typed, "=")
+	if !ok || !slices.Contains(settingNames(), name+"=") {
+		return fmt.Errorf("%q: settings are %s", typed, strings.Join(settingNames(), " "))
+	}
+	if text == "" {
+		delete(own, name)
+		return nil
+	}
+	switch name {
+	case "quota":
+		n, err := size(text)
+		if err != nil {
+			return err
+		}
+		own[name] = n
+	case "protocols":
+		if own[name] = strings.Split(text, ","); text == "none" {
+			own[name] = []string{}
+		}
+	default:
+		switch text {
+		case "on", "yes", "true":
+			own[name] = true
+		case "off", "no", "false":
+			own[name] = false
+		default:
+			return fmt.Errorf("%s is on or off, not %q", name, text)
+		}
+	}
+	return nil
+}
+
+// size reads bytes, with a K, M, G or T for 1024 and its powers.
+func size(text string) (int64, error) {
+	digits, shift := text, 0
+	if i := strings.IndexByte("KMGT", text[len(text)-1]&^0x20); i >= 0 {
+		digits, shift = text[:len(text)-1], 10*(i+1)
+	}
+	n, err := strconv.ParseInt(digits, 10, 64)
+	if err != nil || n < 0 || n > (1<<62)>>shift {
+		return 0, fmt.Errorf("quota is a number of bytes, such as 500M or 2G, not %q", text)
+	}
+	return n << shift, nil
+}
