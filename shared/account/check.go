@@ -15,6 +15,8 @@ func (a *Add) check() error {
 		return kinds.Errorf(kinds.Invalid, "account: a message that leaves out %d of %d bytes", c.Skip, c.Blob.Size)
 	case c.Blob.Size > maxSeq-MaxEntry:
 		return kinds.Errorf(kinds.Limit, "account: a message of %d bytes", c.Blob.Size)
+	case len(a.Words) > MaxKeywords:
+		return kinds.Errorf(kinds.Limit, "account: a message with %d keywords", len(a.Words))
 	case len(a.Name) != 0 && len(a.Name) != NameSize:
 		return kinds.Errorf(kinds.Invalid, "account: a delivery's name of %d bytes", len(a.Name))
 	case a.Date < -maxInt48 || a.Date > maxInt48 || a.Flags&^allFlags != 0:

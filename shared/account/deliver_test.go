@@ -131,6 +131,7 @@ func TestDeliveriesThatNoFoldWouldTakeAreRefused(t *testing.T) {
 		"a negative size":   {change: func(a *Add) { a.Content.Blob.Size = -1 }, kind: kinds.Invalid},
 		"a huge size":       {change: func(a *Add) { a.Content.Blob.Size = 1 << 62 }, kind: kinds.Limit},
 		"an unknown flag":   {change: func(a *Add) { a.Flags = 1 << 6 }, kind: kinds.Invalid},
+		"many keywords":     {change: func(a *Add) { a.Words = make([]string, MaxKeywords+1) }, kind: kinds.Limit},
 		"a date":            {change: func(a *Add) { a.Date = 1 << 60 }, kind: kinds.Invalid},
 	} {
 		if test.change != nil {

@@ -20,6 +20,9 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 	if mode < AddFlags || mode > ReplaceFlags || flags&^allFlags != 0 {
 		return nil, kinds.Errorf(kinds.Invalid, "account: a change of flags %d by mode %d", flags, mode)
 	}
+	if len(words) > MaxKeywords {
+		return nil, kinds.Errorf(kinds.Limit, "account: %d keywords at once", len(words))
+	}
 	for _, w := range words {
 		if err := CheckKeyword(w); err != nil {
 			return nil, err

@@ -91,7 +91,7 @@ func mode() cbor.DecMode {
 		UTF8:              cbor.UTF8DecodeInvalid,
 		ExtraReturnErrors: cbor.ExtraDecErrorUnknownField,
 		MaxNestedLevels:   8,
-		MaxArrayElements:  1024,
+		MaxArrayElements:  131072,
 		MaxMapPairs:       64,
 	}.DecMode()
 	if err != nil {
