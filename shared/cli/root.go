@@ -78,13 +78,14 @@ func strict(cmd *cobra.Command) {
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(c *cobra.Command, a []string) error {
 			if err := args(c, a); err != nil {
-				return usage{fmt.Errorf("%s: %w; see '%s --help'", c.CommandPath(), err, c.CommandPath())}
+				return usage{fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())}
 			}
 			return nil
 		}
 	}
 	if cmd.HasSubCommands() && !cmd.Runnable() {
 		cmd.Args = cobra.ArbitraryArgs
+		cmd.SuggestionsMinimumDistance = 2
 		cmd.RunE = func(c *cobra.Command, a []string) error {
 			if len(a) == 0 {
 				return c.Help()

@@ -3,6 +3,7 @@ package observe_test
 import (
 	"bytes"
 	"log/slog"
+	"net"
 	"strings"
 	"testing"
 	"time"
@@ -37,8 +38,9 @@ func TestAutoIsJSONWhereThereIsNoTerminal(t *testing.T) {
 	var b bytes.Buffer
 	log := observe.Logger(&b, "auto", slog.LevelInfo)
 	log.Debug("hidden")
-	log.Info("shown")
-	if !strings.HasPrefix(b.String(), "{") || strings.Contains(b.String(), "hidden") {
+	log.Info("shown", "took", 1500*time.Millisecond, "peer", &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 25})
+	if !strings.HasPrefix(b.String(), "{") || strings.Contains(b.String(), "hidden") ||
+		!strings.Contains(b.String(), `"took":"1.5s","peer":"192.0.2.1:25"`) {
 		t.Errorf("got %q", b.String())
 	}
 }

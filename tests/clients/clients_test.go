@@ -79,7 +79,7 @@ func same(t *testing.T, sent map[string][]byte, got []byte) string {
 	want := sent[string(m[1])]
 	before, ok := bytes.CutSuffix(got, want)
 	if !ok || want == nil {
-		t.Fatalf("mail %s came back with other bytes (%d, sent were %d)", m[1], len(got), len(want))
+		t.Fatalf("mail %s came back with other bytes %s", m[1], differ(got[max(0, bytes.Index(got, []byte("From: "))):], want))
 	}
 	if !trace.Match(before) {
 		t.Fatalf("mail %s has before it: %q", m[1], before)
@@ -106,6 +106,9 @@ func TestMailGoesInAndComesOutUnchanged(t *testing.T) {
 		m := mail(n, rnd)
 		sent[fmt.Sprint(n)] = m
 		names[n] = filepath.Join(dir, fmt.Sprintf("%03d.eml", n))
+		if n%10 == 1 || n%10 == 2 { // swaks ends the last line by itself
+			m = bytes.TrimSuffix(m, []byte("\r\n"))
+		}
 		if err := os.WriteFile(names[n], m, 0o600); err != nil {
 			t.Fatal(err)
 		}
@@ -214,7 +217,7 @@ func (c *client) curlReads(t *testing.T, sent map[string][]byte, listener, path 
 
 // mbsync pulls INBOX to a Maildir, and pushes a mail of its own into Archive.
 func (c *client) mbsync(t *testing.T, sent map[string][]byte) {
-	host, port, _ := net.SplitHostPort(c.s.Address["imaps"])
+	_, port, _ := net.SplitHostPort(c.s.Address["imaps"])
 	root := filepath.Join(c.dir, "maildir")
 	for _, sub := range []string{"", "Archive", "Archive/cur", "Archive/new", "Archive/tmp"} {
 		if err := os.Mkdir(filepath.Join(root, sub), 0o700); err != nil {
@@ -226,9 +229,9 @@ func (c *client) mbsync(t *testing.T, sent map[string][]byte) {
 		t.Fatal(err)
 	}
 	config := filepath.Join(c.dir, "mbsyncrc")
-	text := fmt.Sprintf("IMAPAccount a\nHost %s\nPort %s\nUser %s\nPass %s\nSSLType IMAPS\nCertificateFile %s\n\nIMAPStore far\nAccount a\n\n"+
+	text := fmt.Sprintf("IMAPAccount a\nHost localhost\nPort %s\nUser %s\nPass %s\nSSLType IMAPS\nCertificateFile %s\n\nIMAPStore far\nAccount a\n\n"+
 		"MaildirStore near\nPath %s/\nInbox %s/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns INBOX Archive\nSync All\nCreate Near\nSyncState *\n",
-		host, port, alice, c.s.Password[alice], c.cert, root, root)
+		port, alice, c.s.Password[alice], c.cert, root, root)
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -258,4 +261,13 @@ func (c *client) mbsync(t *testing.T, sent map[string][]byte) {
 	if !strings.Contains(got, "X-Own: yes") || !strings.HasSuffix(got, "\r\n\r\nbody\r\n") {
 		t.Errorf("what mbsync pushed is %q", got)
 	}
+}
+
+// differ shows where two texts part.
+func differ(a, b []byte) string {
+	n := 0
+	for n < len(a) && n < len(b) && a[n] == b[n] {
+		n++
+	}
+	return fmt.Sprintf("at byte %d: %q, want %q", n, a[max(0, n-40):min(len(a), n+60)], b[max(0, n-40):min(len(b), n+60)])
 }
