@@ -48,17 +48,19 @@ func viewAccount(a directory.Account) Account {
 	return Account{Address: a.Address, ID: string(a.Ref.ID), Tenant: a.Ref.Tenant, Domain: a.Domain, Name: a.Name, Suspended: a.Suspended, Created: directory.Time(a.Created)}
 }
 
-type accountPath struct {
+// AccountPath names what is at an address.
+type AccountPath struct {
 	Address string `path:"address" maxLength:"254"`
 }
 
-type byDomain struct {
-	byTenant
+// ByDomain filters a list.
+type ByDomain struct {
+	ByTenant
 	Domain string `query:"domain" maxLength:"255" doc:"Only in this domain."`
 }
 
 // of names the list, for its cursors.
-func (b byDomain) of(what string) string { return what + "/" + b.Tenant + "/" + b.Domain }
+func (b ByDomain) of(what string) string { return what + "/" + b.Tenant + "/" + b.Domain }
 
 // generate makes a password: 130 random bits.
 func generate() string { return strings.ToLower(rand.Text()) }
@@ -69,10 +71,10 @@ func segment(s string) string { return url.PathEscape(s) }
 func (s *server) accounts(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts", "list-accounts", "List accounts", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byDomain
+			Paged
+			ByDomain
 		}) (*list[Account], error) {
-			return listed(ctx, s, in.paged, in.byDomain, "accounts", s.dir.Accounts, viewAccount)
+			return listed(ctx, s, in.Paged, in.ByDomain, "accounts", s.dir.Accounts, viewAccount)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/accounts", "create-account", "Create an account", http.StatusCreated),
@@ -101,7 +103,7 @@ func (s *server) accounts(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}", "get-account", "Show an account and what it holds", http.StatusOK),
-		func(ctx context.Context, in *accountPath) (*one[AccountUse], error) {
+		func(ctx context.Context, in *AccountPath) (*one[AccountUse], error) {
 			a, err := s.dir.Account(ctx, scope(ctx), in.Address)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -119,8 +121,8 @@ func (s *server) accounts(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/accounts/{address}", "change-account", "Change an account: what is left out stays", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 			Body struct {
 				Name      *string `json:"name,omitempty" maxLength:"200"`
 				Suspended *bool   `json:"suspended,omitempty" doc:"Ends the account's sessions before the answer."`
@@ -143,8 +145,8 @@ func (s *server) accounts(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/accounts/{address}", "delete-account", "Delete an account and free its address", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {
@@ -155,7 +157,7 @@ func (s *server) accounts(api huma.API) {
 }
 
 // listed answers for a list by domain and local part.
-func listed[T, V any](ctx context.Context, s *server, p paged, by byDomain, what string,
+func listed[T, V any](ctx context.Context, s *server, p Paged, by ByDomain, what string,
 	read func(context.Context, directory.Scope, directory.Page) ([]T, string, error), view func(T) V) (*list[V], error) {
 	of := by.of(what)
 	page, err := p.page(of, by.Domain)

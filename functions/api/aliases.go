@@ -24,10 +24,10 @@ func viewAlias(a directory.Alias) Alias {
 func (s *server) aliases(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/aliases", "list-aliases", "List aliases", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byDomain
+			Paged
+			ByDomain
 		}) (*list[Alias], error) {
-			return listed(ctx, s, in.paged, in.byDomain, "aliases", s.dir.Aliases, viewAlias)
+			return listed(ctx, s, in.Paged, in.ByDomain, "aliases", s.dir.Aliases, viewAlias)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/aliases", "create-alias", "Create an alias", http.StatusCreated),
@@ -45,7 +45,7 @@ func (s *server) aliases(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/aliases/{address}", "get-alias", "Show an alias", http.StatusOK),
-		func(ctx context.Context, in *accountPath) (*one[Alias], error) {
+		func(ctx context.Context, in *AccountPath) (*one[Alias], error) {
 			a, err := s.dir.Alias(ctx, scope(ctx), in.Address)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -55,8 +55,8 @@ func (s *server) aliases(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/aliases/{address}", "change-alias", "Lead an alias to another address", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 			Body struct {
 				Target string `json:"target" maxLength:"254"`
 			}
@@ -74,8 +74,8 @@ func (s *server) aliases(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/aliases/{address}", "delete-alias", "Delete an alias", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {

@@ -15,8 +15,8 @@ const (
 	defaultLimit = 50
 )
 
-// paged are the parameters of every list.
-type paged struct {
+// Paged are the parameters of every list.
+type Paged struct {
 	Cursor string `query:"cursor" maxLength:"1500" doc:"Where the page before ended: its next."`
 	Limit  int    `query:"limit" minimum:"1" maximum:"500" default:"50" doc:"How many items at most."`
 }
@@ -60,12 +60,12 @@ func fill[T, V any](of string, found []T, next string, view func(T) V) *list[V] 
 }
 
 // page is the part of the directory's list that is asked for.
-func (p paged) page(of, domain string) (directory.Page, error) {
+func (p Paged) page(of, domain string) (directory.Page, error) {
 	after, err := position(of, p.Cursor)
 	return directory.Page{Domain: domain, After: after, Limit: p.limit()}, err
 }
 
-func (p paged) limit() int {
+func (p Paged) limit() int {
 	if p.Limit == 0 {
 		return defaultLimit
 	}

@@ -38,19 +38,21 @@ func viewDomain(d directory.Domain) Domain {
 	return v
 }
 
-type domainPath struct {
+// DomainPath names a domain.
+type DomainPath struct {
 	Domain string `path:"domain" maxLength:"255"`
 }
 
-type byTenant struct {
+// ByTenant filters a list.
+type ByTenant struct {
 	Tenant string `query:"tenant" maxLength:"63" doc:"Only of this tenant."`
 }
 
 func (s *server) domains(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/domains", "list-domains", "List domains: with a key of the service and no tenant, the active ones", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byTenant
+			Paged
+			ByTenant
 		}) (*list[Domain], error) {
 			of := "domains/" + in.Tenant
 			after, err := position(of, in.Cursor)
@@ -95,7 +97,7 @@ func (s *server) domains(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}", "get-domain", "Show a domain", http.StatusOK),
-		func(ctx context.Context, in *domainPath) (*one[Domain], error) {
+		func(ctx context.Context, in *DomainPath) (*one[Domain], error) {
 			d, err := s.dir.Domain(ctx, scope(ctx), in.Domain)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -104,7 +106,7 @@ func (s *server) domains(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/domains/{domain}/verify", "verify-domain", "Look for the proof of a domain's owner, and activate it", http.StatusOK),
-		func(ctx context.Context, in *domainPath) (*one[Domain], error) {
+		func(ctx context.Context, in *DomainPath) (*one[Domain], error) {
 			d, err := s.dir.VerifyDomain(ctx, scope(ctx), in.Domain)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -114,8 +116,8 @@ func (s *server) domains(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/domains/{domain}", "change-domain", "Change a domain: what is left out stays", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			domainPath
-			ifMatch
+			DomainPath
+			MayMatch
 			Body struct {
 				Suspended  *bool   `json:"suspended,omitempty" doc:"Ends all sessions of the domain's accounts before the answer."`
 				CatchAll   *string `json:"catch_all,omitempty" maxLength:"254" doc:"Empty: mail for unknown users is refused."`
@@ -140,8 +142,8 @@ func (s *server) domains(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/domains/{domain}", "delete-domain", "Give up a domain that has no addresses", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			domainPath
-			ifMatch
+			DomainPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {

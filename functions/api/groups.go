@@ -24,10 +24,10 @@ func viewGroup(g directory.Group) Group {
 func (s *server) groups(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/groups", "list-groups", "List groups", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byDomain
+			Paged
+			ByDomain
 		}) (*list[Group], error) {
-			return listed(ctx, s, in.paged, in.byDomain, "groups", s.dir.Groups, viewGroup)
+			return listed(ctx, s, in.Paged, in.ByDomain, "groups", s.dir.Groups, viewGroup)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/groups", "create-group", "Create a group", http.StatusCreated),
@@ -45,7 +45,7 @@ func (s *server) groups(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/groups/{address}", "get-group", "Show a group", http.StatusOK),
-		func(ctx context.Context, in *accountPath) (*one[Group], error) {
+		func(ctx context.Context, in *AccountPath) (*one[Group], error) {
 			g, err := s.dir.Group(ctx, scope(ctx), in.Address)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -55,8 +55,8 @@ func (s *server) groups(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPut, "/v1/groups/{address}/members", "set-members", "Replace a group's members", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			accountPath
-			mustMatch
+			AccountPath
+			MustMatch
 			Body struct {
 				Members []string `json:"members" maxItems:"1000" nullable:"false"`
 			}
@@ -74,8 +74,8 @@ func (s *server) groups(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/groups/{address}", "delete-group", "Delete a group", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {

@@ -29,11 +29,16 @@ func viewKey(k directory.Key) Key {
 	return Key{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Domain: k.Domain, Created: directory.Time(k.Created)}
 }
 
+// KeyPath names an API key.
+type KeyPath struct {
+	ID string `path:"id" maxLength:"128"`
+}
+
 func (s *server) keys(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/keys", "list-keys", "List API keys of the service, or of one tenant", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byTenant
+			Paged
+			ByTenant
 		}) (*list[Key], error) {
 			of := "keys/" + in.Tenant
 			after, err := position(of, in.Cursor)
@@ -71,11 +76,8 @@ func (s *server) keys(api huma.API) {
 			return &made[NewKey]{Location: "/v1/keys/" + k.ID, ETag: `"` + k.Tag + `"`, Body: NewKey{viewKey(k), secret}}, nil
 		})
 
-	type keyPath struct {
-		ID string `path:"id" maxLength:"128"`
-	}
 	huma.Register(api, operation(http.MethodGet, "/v1/keys/{id}", "get-key", "Show an API key", http.StatusOK),
-		func(ctx context.Context, in *keyPath) (*one[Key], error) {
+		func(ctx context.Context, in *KeyPath) (*one[Key], error) {
 			k, err := s.dir.Key(ctx, scope(ctx), in.ID)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -85,8 +87,8 @@ func (s *server) keys(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/keys/{id}", "revoke-key", "Revoke an API key at once", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			keyPath
-			ifMatch
+			KeyPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {

@@ -9,13 +9,13 @@ import (
 
 var errNeedsMatch = errors.New("api: If-Match is required")
 
-// ifMatch is the condition of a change that may be unconditional.
-type ifMatch struct {
+// MayMatch is the condition of a change that may be unconditional.
+type MayMatch struct {
 	IfMatch string `header:"If-Match" doc:"ETag of the version meant: any other is left as it is, and the answer is 412."`
 }
 
-// mustMatch is the condition of a change that replaces a whole: it can't do without.
-type mustMatch struct {
+// MustMatch is the condition of a change that replaces a whole: it can't do without.
+type MustMatch struct {
 	IfMatch string `header:"If-Match" doc:"ETag of the version that is replaced. Required: without it the answer is 428, with another 412. * is any version."`
 }
 
@@ -40,9 +40,9 @@ func tag(header string) (string, error) {
 	return inner, nil
 }
 
-func (m ifMatch) tag() (string, error) { return tag(m.IfMatch) }
+func (m MayMatch) tag() (string, error) { return tag(m.IfMatch) }
 
-func (m mustMatch) tag() (string, error) {
+func (m MustMatch) tag() (string, error) {
 	if m.IfMatch == "" {
 		return "", kinds.Wrap(kinds.Invalid, errNeedsMatch, "")
 	}

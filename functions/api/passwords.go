@@ -31,8 +31,8 @@ func viewAppPassword(a directory.AppPassword) AppPassword {
 func (s *server) passwords(api huma.API) {
 	huma.Register(api, operation(http.MethodPut, "/v1/accounts/{address}/password", "set-password", "Give an account a new password and end its sessions", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			accountPath
-			ifMatch
+			AccountPath
+			MayMatch
 			Body struct {
 				Password string `json:"password" maxLength:"1024" doc:"8 bytes or more."`
 			}
@@ -46,7 +46,7 @@ func (s *server) passwords(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}/app-passwords", "list-app-passwords", "List an account's app passwords", http.StatusOK),
-		func(ctx context.Context, in *accountPath) (*list[AppPassword], error) {
+		func(ctx context.Context, in *AccountPath) (*list[AppPassword], error) {
 			a, err := s.dir.Account(ctx, scope(ctx), in.Address)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -56,7 +56,7 @@ func (s *server) passwords(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPost, "/v1/accounts/{address}/app-passwords", "create-app-password", "Give an account a random password for one program", http.StatusCreated),
 		func(ctx context.Context, in *struct {
-			accountPath
+			AccountPath
 			Body struct {
 				Name      string   `json:"name,omitempty" maxLength:"200"`
 				Protocols []string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3"`
@@ -71,7 +71,7 @@ func (s *server) passwords(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/accounts/{address}/app-passwords/{id}", "revoke-app-password", "Revoke an app password and end the account's sessions", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			accountPath
+			AccountPath
 			ID string `path:"id" maxLength:"64"`
 		}) (*none, error) {
 			return nil, s.problem(ctx, s.dir.RevokeAppPassword(ctx, scope(ctx), in.Address, in.ID))

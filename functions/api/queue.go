@@ -32,15 +32,16 @@ type Job struct {
 	Reason     string    `json:"reason"`
 }
 
-type jobPath struct {
+// JobPath names a parked job.
+type JobPath struct {
 	ID string `path:"id" maxLength:"256"`
 }
 
 func (s *server) queue(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/queue", "list-queue", "List parked jobs", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			paged
-			byTenant
+			Paged
+			ByTenant
 		}) (*list[Job], error) {
 			of := "queue/" + in.Tenant
 			after, err := position(of, in.Cursor)
@@ -62,7 +63,7 @@ func (s *server) queue(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/queue/{id}", "get-job", "Show a parked job", http.StatusOK),
-		func(ctx context.Context, in *jobPath) (*struct{ Body Job }, error) {
+		func(ctx context.Context, in *JobPath) (*struct{ Body Job }, error) {
 			j, err := s.job(ctx, in.ID)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -72,7 +73,7 @@ func (s *server) queue(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPost, "/v1/queue/{id}/retry", "retry-job", "Try a parked job again", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			jobPath
+			JobPath
 			Body *struct {
 				MayDuplicate bool `json:"may_duplicate,omitempty" doc:"Even if it can't be told any more which mailboxes have the message already."`
 			}
@@ -85,7 +86,7 @@ func (s *server) queue(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/queue/{id}", "drop-job", "Drop a parked job: its message is lost", http.StatusNoContent),
-		func(ctx context.Context, in *jobPath) (*none, error) {
+		func(ctx context.Context, in *JobPath) (*none, error) {
 			j, err := s.job(ctx, in.ID)
 			if err != nil {
 				return nil, s.problem(ctx, err)

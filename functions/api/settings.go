@@ -40,8 +40,9 @@ func viewSettings(own directory.Settings, e directory.Effective) LevelSettings {
 		Effective{e.Quota, append([]string{}, e.Protocols...), e.Scram, e.Subaddresses}}
 }
 
-type newSettings struct {
-	mustMatch
+// NewSettings replace those of one level.
+type NewSettings struct {
+	MustMatch
 	Body Settings
 }
 
@@ -53,7 +54,7 @@ func (s *server) settings(api huma.API) {
 			return s.serviceSettings(ctx)(s.dir.Service(ctx, scope(ctx)))
 		})
 	huma.Register(api, operation(http.MethodPut, "/v1/settings", "set-service-settings", put+"the service", http.StatusOK),
-		func(ctx context.Context, in *newSettings) (*one[LevelSettings], error) {
+		func(ctx context.Context, in *NewSettings) (*one[LevelSettings], error) {
 			match, err := in.tag()
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -65,13 +66,13 @@ func (s *server) settings(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}/settings", "get-tenant-settings", get+"a tenant", http.StatusOK),
-		func(ctx context.Context, in *tenantPath) (*one[LevelSettings], error) {
+		func(ctx context.Context, in *TenantPath) (*one[LevelSettings], error) {
 			return s.tenantSettings(ctx)(s.dir.Tenant(ctx, scope(ctx), in.Tenant))
 		})
 	huma.Register(api, operation(http.MethodPut, "/v1/tenants/{tenant}/settings", "set-tenant-settings", put+"a tenant", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			tenantPath
-			newSettings
+			TenantPath
+			NewSettings
 		}) (*one[LevelSettings], error) {
 			match, err := in.tag()
 			if err != nil {
@@ -84,13 +85,13 @@ func (s *server) settings(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}/settings", "get-domain-settings", get+"a domain", http.StatusOK),
-		func(ctx context.Context, in *domainPath) (*one[LevelSettings], error) {
+		func(ctx context.Context, in *DomainPath) (*one[LevelSettings], error) {
 			return s.domainSettings(ctx)(s.dir.Domain(ctx, scope(ctx), in.Domain))
 		})
 	huma.Register(api, operation(http.MethodPut, "/v1/domains/{domain}/settings", "set-domain-settings", put+"a domain", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			domainPath
-			newSettings
+			DomainPath
+			NewSettings
 		}) (*one[LevelSettings], error) {
 			match, err := in.tag()
 			if err != nil {
@@ -103,13 +104,13 @@ func (s *server) settings(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}/settings", "get-account-settings", get+"an account", http.StatusOK),
-		func(ctx context.Context, in *accountPath) (*one[LevelSettings], error) {
+		func(ctx context.Context, in *AccountPath) (*one[LevelSettings], error) {
 			return s.accountSettings(ctx)(s.dir.Account(ctx, scope(ctx), in.Address))
 		})
 	huma.Register(api, operation(http.MethodPut, "/v1/accounts/{address}/settings", "set-account-settings", put+"an account", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			accountPath
-			newSettings
+			AccountPath
+			NewSettings
 		}) (*one[LevelSettings], error) {
 			match, err := in.tag()
 			if err != nil {

@@ -23,13 +23,14 @@ func viewTenant(t directory.Tenant) Tenant {
 	return Tenant{Name: t.Name, Suspended: t.Suspended, Postmaster: t.Postmaster, Created: directory.Time(t.Created)}
 }
 
-type tenantPath struct {
+// TenantPath names a tenant.
+type TenantPath struct {
 	Tenant string `path:"tenant" maxLength:"63"`
 }
 
 func (s *server) tenants(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/tenants", "list-tenants", "List the tenants that the key sees", http.StatusOK),
-		func(ctx context.Context, in *paged) (*list[Tenant], error) {
+		func(ctx context.Context, in *Paged) (*list[Tenant], error) {
 			after, err := position("tenants", in.Cursor)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -59,7 +60,7 @@ func (s *server) tenants(api huma.API) {
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}", "get-tenant", "Show a tenant", http.StatusOK),
-		func(ctx context.Context, in *tenantPath) (*one[Tenant], error) {
+		func(ctx context.Context, in *TenantPath) (*one[Tenant], error) {
 			t, err := s.dir.Tenant(ctx, scope(ctx), in.Tenant)
 			if err != nil {
 				return nil, s.problem(ctx, err)
@@ -69,8 +70,8 @@ func (s *server) tenants(api huma.API) {
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/tenants/{tenant}", "change-tenant", "Change a tenant: what is left out stays", http.StatusOK),
 		func(ctx context.Context, in *struct {
-			tenantPath
-			ifMatch
+			TenantPath
+			MayMatch
 			Body struct {
 				Suspended  *bool   `json:"suspended,omitempty" doc:"Ends all sessions of the tenant's accounts before the answer."`
 				Postmaster *string `json:"postmaster,omitempty" maxLength:"254" doc:"Empty: nobody."`
@@ -93,8 +94,8 @@ func (s *server) tenants(api huma.API) {
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/tenants/{tenant}", "delete-tenant", "Delete a tenant that has no domains", http.StatusNoContent),
 		func(ctx context.Context, in *struct {
-			tenantPath
-			ifMatch
+			TenantPath
+			MayMatch
 		}) (*none, error) {
 			match, err := in.tag()
 			if err != nil {
