@@ -47,8 +47,8 @@ func (s *session) enter(id *directory.Identity, err error) error {
 	s.drop = drop
 	s.metrics.session(1)
 	s.watch.Go(func() { s.watchAccess(drop.view) })
-	s.log.Info("pop3: logged in", "account", id.Account.ID, "tenant", id.Tenant, "peer", s.raw.RemoteAddr(),
-		"messages", drop.count, "app-password", id.AppPassword)
+	s.log = s.log.With("account", id.Account.ID, "tenant", id.Tenant)
+	s.log.Debug("pop3: logged in", "messages", drop.count, "app-password", id.AppPassword)
 	s.ok("%d messages (%d octets)", drop.count, drop.octets)
 	return nil
 }
