@@ -10,6 +10,8 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+
+	"github.com/godwit-mail/godwit/shared/cli/admin"
 )
 
 // Exit codes.
@@ -67,6 +69,7 @@ func newRoot(p Process) *cobra.Command {
 		SilenceErrors: true, SilenceUsage: true,
 	}
 	root.AddCommand(newServe(p), newConfig(p), newVersion())
+	root.AddCommand(admin.Commands()...)
 	strict(root)
 	return root
 }

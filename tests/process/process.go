@@ -58,6 +58,9 @@ func Start(binary, data string, log io.Writer, flags ...string) (*Service, error
 	}
 	s.cmd = exec.Command(binary, append(args, flags...)...)
 	s.cmd.Stderr = s.log
+	if f, ok := log.(*os.File); ok {
+		s.cmd.Stderr = f // nothing of ours in between
+	}
 	out, err := s.cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
