@@ -195,3 +195,20 @@ func TestAWriterWithOldKnowledgeReadsAgain(t *testing.T) {
 		t.Errorf("%+v", out)
 	}
 }
+
+func TestADeliveryIsFoundWhereverTheSearchBegins(t *testing.T) {
+	w := newWorld(t)
+	s := w.store()
+	for i := range 40 {
+		_, err := s.Deliver(t.Context(), w.ref, 0, by, []Add{delivery(fmt.Sprint(i))})
+		porttest.OK(t, err)
+	}
+	for i := range 40 {
+		seq := uint64(i + 2)
+		out, err := w.store().Deliver(t.Context(), w.ref, seq-1, by, []Add{delivery(fmt.Sprint(i))})
+		porttest.OK(t, err)
+		if out[0] != (Delivered{Seq: seq, Duplicate: true}) {
+			t.Errorf("delivery %d: %+v", i, out[0])
+		}
+	}
+}

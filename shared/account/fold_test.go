@@ -2,6 +2,7 @@ package account
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
@@ -326,19 +327,28 @@ func TestTombsStayFewAndTellAtLeastWhatIsGone(t *testing.T) {
 	}
 	check(t, f.State)
 	m := f.Mailbox("INBOX")
-	_, gone := m.Changes(f.ModSeq() - 500)
-	for uid := m.UIDNext - 500; uid < m.UIDNext; uid++ {
-		is := false
-		for _, r := range gone {
-			is = is || r.First <= uid && uid <= r.Last
-		}
-		if is == kept[uid] {
-			t.Fatalf("UID %d: gone %v, kept %v", uid, is, kept[uid])
+	for since := uint64(1); since < f.seq; since += 37 {
+		_, gone := m.Changes(3<<40 | since)
+		// The message with UID n came and went with entry n+1.
+		for uid := uint32(since); uid < m.UIDNext; uid++ {
+			if _, is := slices.BinarySearchFunc(gone, uid, within); is == kept[uid] {
+				t.Fatalf("since %d, UID %d: gone %v, kept %v", since, uid, is, kept[uid])
+			}
 		}
 	}
 	if len(m.gone) > 2*minTombs {
 		t.Errorf("%d tombs", len(m.gone))
 	}
+}
+
+func within(r Range, uid uint32) int {
+	switch {
+	case r.Last < uid:
+		return -1
+	case r.First > uid:
+		return 1
+	}
+	return 0
 }
 
 func TestOldStatesStayAsTheyWere(t *testing.T) {
@@ -352,6 +362,14 @@ func TestOldStatesStayAsTheyWere(t *testing.T) {
 	f.add(Inbox, 3)
 	if after := dump(old); after != before {
 		t.Error("a state changed after another one was made from it")
+	}
+	// Nor does a clone change with what it was made from.
+	c, before := f.State.Clone(), dump(f.State)
+	e := f.entry(Op{Flags: &FlagsOp{Mailbox: Inbox, UIDs: []Range{{First: 1, Last: 900}}, Mode: ReplaceFlags, Flags: Draft}},
+		Op{Subscribe: &Subscribe{Name: "clone", On: true}}, Op{CreateMailbox: &CreateMailbox{Name: "clone"}})
+	porttest.OK(t, f.fold(&e))
+	if after := dump(c); after != before {
+		t.Error("a clone changed with the state that it was made from")
 	}
 }
 

@@ -223,6 +223,36 @@ func TestASharedAccountIsCachedAndForgotten(t *testing.T) {
 	}
 }
 
+func TestAnOpenAccountIsNeverForgotten(t *testing.T) {
+	w := newWorld(t)
+	other := NewRef("t1")
+	porttest.OK(t, w.store().Create(t.Context(), other, by))
+	s := New(Config{Journal: w.journal, IdleBytes: 6000, Now: w.clock.Now})
+	a := w.open(t, s)
+	if size := a.State().Size(); size <= 3000 || size > 6000 {
+		t.Fatalf("a state of %d bytes: not one and never two fit the budget", size)
+	}
+	a.Close()
+	a = w.open(t, s)
+	b, err := s.Open(t.Context(), other)
+	porttest.OK(t, err)
+	b.Close()
+	if again := w.open(t, s); again.core != a.core {
+		t.Error("an account that is open was forgotten")
+	}
+}
+
+func TestOldKnowledgeNeverReplacesNewer(t *testing.T) {
+	w := newWorld(t)
+	s, p := w.store(), w.ref.Partition()
+	s.note(p, Head{Seq: 5, read: w.clock.Now()})
+	s.note(p, Head{Seq: 4, read: w.clock.Now().Add(time.Second)})
+	s.note(p, Head{Seq: 5, read: w.clock.Now().Add(-time.Second)})
+	if h, _ := s.Known(w.ref); h.Seq != 5 || !h.read.Equal(w.clock.Now()) {
+		t.Errorf("%+v", h)
+	}
+}
+
 func TestWritersOfManyProcessesAtOnce(t *testing.T) {
 	t.Run("in memory", func(t *testing.T) { manyWriters(t, newWorld(t)) })
 	t.Run("in SQLite", func(t *testing.T) {

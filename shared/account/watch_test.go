@@ -108,6 +108,9 @@ func TestRegistrationsAreRenewedWhileAnAccountIsOpen(t *testing.T) {
 		done := make(chan struct{})
 		go func() { defer close(done); _ = early.Run(ctx) }()
 		synctest.Wait()
+		if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 2 {
+			t.Fatalf("%d watchers when both listen", len(names))
+		}
 		for range 5 {
 			<-time.After(watchTTL / 2)
 			synctest.Wait()
