@@ -193,6 +193,10 @@ func FuzzSession(f *testing.F) {
 		_, _ = here.Write([]byte("l LOGIN user@demo.test \"open sesame\"\r\n"))
 		_, _ = here.Write(input)
 		_, _ = here.Write([]byte("\r\nz LOGOUT\r\n"))
+		select {
+		case <-done:
+		case <-time.After(100 * time.Millisecond): // the input has swallowed the LOGOUT
+		}
 		here.Close()
 		select {
 		case <-done:

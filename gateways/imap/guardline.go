@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bytes"
+	"errors"
 	"strconv"
 	"strings"
 )
@@ -52,7 +53,8 @@ func isAtom(s string) bool {
 }
 
 // malformed says what makes a line one that no command may have: control characters, a
-// quoted string that isn't closed on its line.
+// quoted string that isn't closed on its line, a brace that begins no literal (imapserver
+// passes over it).
 func malformed(line []byte) string {
 	text := bytes.TrimSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("\r"))
 	if bytes.ContainsAny(text, "\x00\r") {
@@ -65,6 +67,10 @@ func malformed(line []byte) string {
 			quoted = !quoted
 		case text[i] == '\\' && quoted:
 			i++
+		case text[i] == '{' && !quoted:
+			if _, _, ok := literalAt(line); !ok || i != bytes.LastIndexByte(text, '{') {
+				return "Malformed literal"
+			}
 		}
 	}
 	if quoted {
@@ -83,8 +89,8 @@ func literalAt(line []byte) (n int64, nonSync, ok bool) {
 		return 0, false, false
 	}
 	digits, nonSync := strings.CutSuffix(text[open+1:], "+")
-	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || digits[0] < '0' || digits[0] > '9' {
+	n, err := strconv.ParseInt(digits, 10, 64) // of a number out of range it is the largest
+	if err != nil && !errors.Is(err, strconv.ErrRange) || digits[0] < '0' || digits[0] > '9' {
 		return 0, false, false
 	}
 	return n, nonSync, true
