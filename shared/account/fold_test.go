@@ -292,7 +292,13 @@ func TestAKeywordThatNobodyHasMakesRoom(t *testing.T) {
 
 func TestOldStatesStayAsTheyWere(t *testing.T) {
 	f := fold(t)
-	f.add(Inbox, 2*blockRows+10)
+	var ops []Op
+	for range 2*blockRows + 10 {
+		add := delivery("x")
+		add.Name, add.Mailbox = nil, Inbox
+		ops = append(ops, Op{Add: &add})
+	}
+	f.do(ops...)
 	old, before := f.State, dump(f.State)
 	f.do(Op{Flags: &FlagsOp{Mailbox: Inbox, UIDs: []Range{{First: 1, Last: 400}}, Mode: AddFlags, Flags: Seen, Words: []string{"w"}}})
 	f.do(Op{Expunge: &Expunge{Mailbox: Inbox, UIDs: []Range{{First: 100, Last: 500}}}})
