@@ -80,9 +80,9 @@ func (s *server) accounts(api huma.API) {
 	huma.Register(api, operation(http.MethodPost, "/v1/accounts", "create-account", "Create an account", http.StatusCreated),
 		func(ctx context.Context, in *struct {
 			Body struct {
-				Address  string            `json:"address" maxLength:"254"`
-				Name     string            `json:"name,omitempty" maxLength:"200"`
-				Password string            `json:"password,omitempty" maxLength:"1024" doc:"8 bytes or more; one is generated when it is left out."`
+				Address  string    `json:"address" maxLength:"254"`
+				Name     string    `json:"name,omitempty" maxLength:"200"`
+				Password string    `json:"password,omitempty" maxLength:"1024" doc:"8 bytes or more; one is generated when it is left out."`
 				Settings *Settings `json:"settings,omitempty"`
 			}
 		}) (*made[NewAccount], error) {
