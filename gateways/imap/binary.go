@@ -54,7 +54,7 @@ func (m *mail) binarySize(ctx context.Context, path []int) (uint32, error) {
 
 // encoded finds a part and its encoding, which is empty if the bytes are meant as they are.
 //
-// RFC 3516, section 4.3: If the requested section has an unknown content-transfer-encoding, the server MUST return NO with UNKNOWN-CTE.
+// RFC 3516, section 4.3 asks for NO with UNKNOWN-CTE where it is not known.
 func (m *mail) encoded(ctx context.Context, path []int) (r message.Range, encoding string, err error) {
 	if len(path) == 0 {
 		return message.Range{Len: m.content.Size()}, "", nil

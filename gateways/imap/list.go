@@ -108,7 +108,7 @@ func (l *lister) item(name string) *imap.ListData {
 	case l.options.SelectSubscribed && !subscribed && !below:
 		return nil
 	case l.lsub && !subscribed:
-		// RFC 3501, section 6.3.9: if there is a subscribed mailbox below, and the "%" wildcard doesn't match it, a LSUB response with the \Noselect flag is returned.
+		// RFC 3501, section 6.3.9 has \Noselect for a name that is not subscribed but has one below it that % does not match.
 		if !slices.ContainsFunc(l.patterns, func(p string) bool { return strings.HasSuffix(p, "%") }) {
 			return nil
 		}
@@ -128,7 +128,7 @@ func (l *lister) item(name string) *imap.ListData {
 		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
 	}
 	if l.options.SelectRecursiveMatch && below {
-		// RFC 5258, section 3.5: CHILDINFO tells that the mailbox has at least one child that meets the selection criteria
+		// RFC 5258, section 3.5: below is a subscribed name that the patterns do not match.
 		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if l.options.ReturnStatus != nil && m != nil {

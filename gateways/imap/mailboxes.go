@@ -11,7 +11,7 @@ import (
 
 // Create is CREATE, with CREATE-SPECIAL-USE. Mailboxes above it that are missing are made.
 //
-// RFC 6154, section 3: If the server cannot create a mailbox with the designated special use defined, for whatever reason, it MUST NOT create the mailbox, and MUST respond with a NO with the response code USEATTR.
+// RFC 6154, section 3: If the server cannot create a mailbox with the designated special use defined, for whatever reason, it MUST NOT create the mailbox, and MUST respond to the CREATE command with a tagged NO response.
 func (s *session) Create(name string, options *imap.CreateOptions) error {
 	ctx, end := s.begin()
 	defer end()

@@ -35,7 +35,7 @@ func (s *session) Search(kind imapserver.NumKind, criteria *imap.SearchCriteria,
 		}
 	}
 	if options.ReturnSave {
-		// RFC 5182, section 2.1: if the SEARCH command failed, the search result variable is reset to the empty sequence
+		// RFC 5182, section 2.1: a SEARCH command with the SAVE result option that caused the server to return the NO tagged response sets the value of the search result variable to the empty sequence
 		v.saved = nil
 	}
 	return nil, s.fail(err)

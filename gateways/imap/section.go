@@ -149,7 +149,7 @@ func (m *mail) part(ctx context.Context, path []int, spec message.Spec) (message
 
 // filtered gets HEADER.FIELDS or HEADER.FIELDS.NOT of a header section ready.
 //
-// RFC 9051, section 6.4.5.1: in all cases, the delimiting blank line between the header and the body is always included, except in the case of a message that has no body and no blank line.
+// RFC 9051, section 6.4.5.1: the blank line is included in all header fetches, except in the case of a message that has no body and no blank line.
 func (m *mail) filtered(ctx context.Context, r message.Range, item *imap.FetchItemBodySection) (*literal, error) {
 	r.Len = min(r.Len, maxHeader)
 	section, err := m.bytes(ctx, r)
