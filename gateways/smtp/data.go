@@ -18,7 +18,7 @@ func (s *session) data(args string) {
 		s.refuse(noSender)
 		return
 	case s.mail.bdat:
-		// RFC 3030, section 3: DATA and BDAT commands cannot be used in the same transaction.
+		// The two can't be mixed in one transaction (RFC 3030).
 		s.refuse(wrongOrder)
 		return
 	case len(s.mail.accounts) == 0:

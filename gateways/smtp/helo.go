@@ -34,7 +34,7 @@ func (s *session) helo(extended bool, name string) {
 func (s *session) extensions() []string {
 	lines := []string{s.cfg.Hostname, "PIPELINING", fmt.Sprintf("SIZE %d", s.cfg.MaxSize), "8BITMIME", "SMTPUTF8",
 		"ENHANCEDSTATUSCODES", "CHUNKING",
-		// RFC 9422, section 4.2: RCPTMAX ... the maximum number of RCPT TO commands
+		// Who knows how many RCPT commands are taken need not find out (RFC 9422).
 		fmt.Sprintf("LIMITS RCPTMAX=%d", maxRecipients)}
 	if s.cfg.TLS != nil && !s.tls {
 		lines = append(lines, "STARTTLS")

@@ -26,7 +26,7 @@ func (s *session) mailFrom(args string) {
 		s.refuse(syntax)
 		return
 	}
-	// RFC 5321, appendix C: servers SHOULD ignore the source route of a reverse-path.
+	// The source route of a reverse-path is ignored (RFC 5321, appendix C).
 	path, rest, err := address.ParsePath(rest)
 	if err != nil || path.Domain == "" && !path.IsZero() {
 		s.refuse(badSender)

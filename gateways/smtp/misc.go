@@ -18,9 +18,7 @@ func (s *session) quit(args string) {
 	s.end(bye)
 }
 
-// vrfy tells nothing about who is here.
-//
-// RFC 5321, section 3.5.3: a server that doesn't verify addresses answers 252.
+// vrfy tells nothing about who is here, which 252 is for (RFC 5321, section 3.5.3).
 func (s *session) vrfy(args string) {
 	if args == "" {
 		s.refuse(syntax)

@@ -57,7 +57,7 @@ func parseParams(s string, maxSize int64) (p params, bad *reply) {
 			}
 			p.utf8 = true
 		case "AUTH":
-			// RFC 4954, section 5: it is accepted, and trusted from nobody, as if it were AUTH=<>.
+			// Taken from anybody, believed from nobody (RFC 4954, section 5).
 			if value == "" {
 				return p, &syntax
 			}

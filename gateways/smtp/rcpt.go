@@ -26,7 +26,7 @@ func (s *session) rcptTo(args string) {
 		s.refuse(syntax)
 		return
 	}
-	// RFC 5321, section 3.6.1: a source route is stripped off, and never followed.
+	// A source route is stripped off and never followed (RFC 5321, section 3.6.1).
 	path, rest, err := address.ParsePath(rest)
 	switch {
 	case err != nil || path.IsZero():

@@ -112,7 +112,7 @@ func (s *session) command(line string) {
 		s.refuse(lineTooLong)
 		return
 	}
-	// RFC 5321, section 4.1.1: trailing white space is to be tolerated
+	// White space at the end is tolerated (RFC 5321, section 4.1.1).
 	args = strings.TrimRight(args, " \t")
 	switch verb {
 	case "HELO", "EHLO":

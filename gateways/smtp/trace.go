@@ -11,7 +11,7 @@ import (
 // received composes the Received field of the message at hand.
 //
 // RFC 5321, section 4.4: When forwarding a message into or out of the Internet environment, a gateway MUST prepend a Received: line
-// RFC 5321, section 4.4: The FOR clause ... SHOULD NOT contain more than one <path> entry
+// The recipient is named only where there is one: the others are nobody's business.
 func (s *session) received(t *transaction, at time.Time) []byte {
 	var b strings.Builder
 	b.WriteString("Received: from ")
