@@ -56,7 +56,7 @@ func openFolder(path string) (*folder, error) {
 	}
 	fd := &folder{path: path, lock: f}
 	// Who holds it, for the message above. It is the lock that counts, not this text.
-	if err := f.Truncate(0); err == nil {
+	if err = f.Truncate(0); err == nil {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err == nil {
