@@ -54,7 +54,7 @@ func (s *Step) leftovers(ctx context.Context, w *work) error {
 		if p.err != nil {
 			f := fateOf(p.err)
 			parts[f] = append(parts[f], p)
-			s.Log.Warn("not delivered", "msg", w.job.Correlation, "account", p.to.Account.ID, "failures", w.job.Failures, "error", p.err)
+			s.Log.Warn("not delivered", "message", w.job.Correlation, "account", p.to.Account.ID, "failures", w.job.Failures, "error", p.err)
 			if s.Metrics != nil {
 				s.Metrics.failed.WithLabelValues(kinds.Of(p.err).String()).Inc()
 			}
@@ -131,7 +131,7 @@ func (s *Step) park(ctx context.Context, m *queue.Received, j *delivery.Job, bod
 	if err != nil {
 		return err
 	}
-	s.Log.Error("job parked", "job", id, "msg", parked.Correlation, "reason", reason)
+	s.Log.Error("job parked", "job", id, "message", parked.Correlation, "reason", reason)
 	if s.Metrics != nil {
 		s.Metrics.parked.Inc()
 	}

@@ -178,7 +178,7 @@ func (s *Step) deliver(ctx context.Context, parts []*part, seen uint64) {
 }
 
 func (s *Step) note(p *part, d account.Delivered) {
-	s.Log.Info("delivered", "msg", p.job.job.Correlation, "account", p.to.Account.ID, "entry", d.Seq, "duplicate", d.Duplicate)
+	s.Log.Info("delivered", "message", p.job.job.Correlation, "account", p.to.Account.ID, "entry", d.Seq, "duplicate", d.Duplicate)
 	if s.Metrics == nil {
 		return
 	}

@@ -34,13 +34,13 @@ func (s *session) accept() {
 		err = s.enqueue(ctx, t, ref, &sum)
 	}
 	if err != nil {
-		s.log.Error("message not stored", "msg", t.id, "error", err)
+		s.log.Error("message not stored", "message", t.id, "error", err)
 		s.reset()
 		s.refuse(forMessage(kinds.Wrap(kinds.Unavailable, err, "")))
 		return
 	}
 	s.metrics.took(s.flavour(), ref.Size, time.Since(began))
-	s.log.Info("message accepted", "msg", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts))
+	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts))
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
 }
 

@@ -100,7 +100,7 @@ func (s *session) lost(err error) {
 
 // refuseMessage ends a transaction by refusing its message.
 func (s *session) refuseMessage(r reply, err error) {
-	s.log.Info("message refused", "msg", s.mail.id, "code", r.code, "enhanced", r.enhanced, "error", err)
+	s.log.Info("message refused", "message", s.mail.id, "code", r.code, "enhanced", r.enhanced, "error", err)
 	s.reset()
 	s.refuse(r)
 }

@@ -20,7 +20,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "Connections accepted."}, []string{"listener"}),
 		refuse: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_connections_refused_total",
 			Help: "Connections refused, by reason (total, per-ip, draining, handshake)."}, []string{"listener", "reason"}),
-		broken: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_session_brokentotal",
+		broken: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_sessions_broken_total",
 			Help: "Sessions ended by a defect."}, []string{"listener"}),
 	}
 	r.MustRegister(m.open, m.total, m.refuse, m.broken)

@@ -114,6 +114,8 @@ func (l *Login) authenticate(ctx context.Context, username, password string, rem
 	case kinds.Is(err, kinds.Unauthenticated):
 		l.failed(ctx, k)
 		l.cfg.Log.Info("login failed", "protocol", protocol, "peer", remote)
+	case kinds.Is(err, kinds.Suspended) || kinds.Is(err, kinds.Denied): // the right password, but no entry
+		l.cfg.Log.Info("login not allowed", "protocol", protocol, "peer", remote, "error", err)
 	default:
 		l.cfg.Log.Warn("login failed", "protocol", protocol, "peer", remote, "error", err)
 	}
