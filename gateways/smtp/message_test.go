@@ -5,11 +5,14 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"io"
+	"log/slog"
 	"regexp"
 	"runtime"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -18,6 +21,7 @@ import (
 	"github.com/emersion/go-smtp"
 
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/message"
@@ -154,6 +158,73 @@ func TestMoreThanAHundredAccountsAreSeveralJobsOfOneTransaction(t *testing.T) {
 	if !slices.Equal(sizes, []int{100, 100, 53}) || len(accounts) != 253 {
 		t.Errorf("jobs of %v, %d accounts", sizes, len(accounts))
 	}
+}
+
+// Without a number to begin at, a delivery reads an account's journal from its start.
+func TestAJobCarriesTheLastEntryOfEachMemberOfAGroup(t *testing.T) {
+	w := newWorld(t)
+	w.unknown = map[account.ID]account.Head{"alice@demo.test": {Seq: 41}, "bob@demo.test": {Seq: 42}, "memberaa@demo.test": {Seq: 43}}
+	w.unread = map[account.ID]bool{"bob@demo.test": true}
+	for to, want := range map[string][]uint64{
+		"team@demo.test":      {41, 0, 7},          // alice, bob, whose last entry can't be read, full
+		"everybody@demo.test": make([]uint64, 250), // too many to read
+	} {
+		if err := w.send(t, "", []string{to}, strings.NewReader("A: b\r\n\r\n")); err != nil {
+			t.Fatal(err)
+		}
+		var got []uint64
+		for len(got) < len(want) {
+			for _, r := range w.next(t).Recipients {
+				got = append(got, r.Seen)
+			}
+		}
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", to, got, want)
+		}
+	}
+	err := w.send(t, "", []string{"bob@demo.test"}, strings.NewReader("A: b\r\n\r\n"))
+	if status := new(smtp.SMTPError); !errors.As(err, &status) || status.Code != 451 {
+		t.Errorf("a single recipient whose account can't be read: %v", err)
+	}
+}
+
+// A log's record has one "msg", which says what happened.
+func TestTheLogNamesTheMessage(t *testing.T) {
+	var log lockedBuffer
+	w := newWorldWith(t, func(c *Config) { c.Log = slog.New(slog.NewJSONHandler(&log, nil)) })
+	if err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader("A: b\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	id := w.next(t).Correlation
+	if err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader(strings.Repeat("Received: x\r\n", 100))); err == nil {
+		t.Fatal("a loop was taken")
+	}
+	text := log.String()
+	if !strings.Contains(text, `"msg":"message accepted","session":`) || !strings.Contains(text, `"message":"`+id+`"`) {
+		t.Errorf("the log doesn't name message %s: %s", id, text)
+	}
+	for line := range strings.Lines(text) {
+		if strings.Count(line, `"msg":`) != 1 {
+			t.Errorf("not one msg in %s", line)
+		}
+	}
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Builder.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.Builder.String()
 }
 
 func TestNo250UnlessBlobAndJobAreThere(t *testing.T) {

@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"sync"
+
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/directory"
@@ -87,26 +89,44 @@ func (s *session) refuseRecipient(err error) {
 	s.reply(r)
 }
 
-// heads gives the accounts with the last entry that is known of each. Of the members of a
-// group it is what this process happens to know, or 0; deliver looks further back then.
-// kinds.Quota is returned when nobody has room.
+// A group's last entries are read if it has at most maxHeads members, headsAtOnce at a time.
+const (
+	maxHeads    = 100
+	headsAtOnce = 16
+)
+
+// heads gives the accounts with the last entry that is known of each. Of a larger group's
+// members, and where it can't be read, it is what this process happens to know, or 0;
+// deliver looks further back then. kinds.Quota is returned when nobody has room.
 func (s *session) heads(res *directory.Resolution, addr address.Address, size int64) ([]delivery.Recipient, error) {
-	full := 0
-	to := make([]delivery.Recipient, 0, len(res.Recipients))
-	for _, r := range res.Recipients {
-		var head account.Head
-		if len(res.Recipients) == 1 {
-			var err error
-			if head, err = s.cfg.Accounts.Head(s.ctx, r.Account); err != nil {
-				return nil, kinds.Wrap(kinds.Unavailable, err, "smtp: head of an account")
-			}
-		} else {
-			head, _ = s.cfg.Accounts.Known(r.Account)
+	heads := make([]account.Head, len(res.Recipients))
+	errs := make([]error, len(heads))
+	var all sync.WaitGroup
+	room := make(chan struct{}, headsAtOnce)
+	for i, r := range res.Recipients {
+		if heads[i], _ = s.cfg.Accounts.Known(r.Account); len(heads) > maxHeads {
+			continue
 		}
-		if r.Quota > 0 && head.Standing.Totals.Bytes+size > r.Quota {
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			var head account.Head
+			if head, errs[i] = s.cfg.Accounts.Head(s.ctx, r.Account); errs[i] == nil {
+				heads[i] = head
+			}
+		})
+	}
+	all.Wait()
+	if len(errs) == 1 && errs[0] != nil {
+		return nil, kinds.Wrap(kinds.Unavailable, errs[0], "smtp: head of an account")
+	}
+	full := 0
+	to := make([]delivery.Recipient, len(heads))
+	for i, r := range res.Recipients {
+		if r.Quota > 0 && heads[i].Standing.Totals.Bytes+size > r.Quota {
 			full++
 		}
-		to = append(to, delivery.Recipient{Account: r.Account, Address: addr.String(), Seen: head.Seq})
+		to[i] = delivery.Recipient{Account: r.Account, Address: addr.String(), Seen: heads[i].Seq}
 	}
 	if full == len(to) {
 		return nil, kinds.Errorf(kinds.Quota, "smtp: no room for %d octets", size)

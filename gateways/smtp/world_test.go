@@ -40,6 +40,8 @@ type town struct {
 	addresses map[string]*directory.Resolution
 	errors    map[string]error
 	heads     map[account.ID]account.Head
+	unknown   map[account.ID]account.Head // heads that have to be read first
+	unread    map[account.ID]bool         // and that can't be
 }
 
 func newTown() *town {
@@ -121,6 +123,12 @@ func (d *town) Known(ref account.Ref) (account.Head, bool) {
 }
 
 func (d *town) Head(ctx context.Context, ref account.Ref) (account.Head, error) {
+	if d.unread[ref.ID] {
+		return account.Head{}, kinds.Errorf(kinds.Unavailable, "no disk")
+	}
+	if h, ok := d.unknown[ref.ID]; ok {
+		return h, nil
+	}
 	h, _ := d.Known(ref)
 	return h, nil
 }
