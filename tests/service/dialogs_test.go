@@ -17,3 +17,11 @@ func TestDialogues(t *testing.T) {
 		})
 	}
 }
+
+func TestDialoguesAboutAddresses(t *testing.T) {
+	dialog.RunAll(t, "../scripts/smtp/directory/*.txt", func(t *testing.T) dialog.World {
+		w := world.Start(t, world.Config{})
+		w.Town()
+		return w.Dialog()
+	})
+}
