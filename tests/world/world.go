@@ -55,7 +55,9 @@ func Start(t *testing.T, c Config) *World {
 	if w.Data == "" {
 		w.Data = filepath.Join(t.TempDir(), "data")
 	}
-	flags := map[string]string{"data": w.Data}
+	// One worker, so that mails arrive in the order in which they were sent: scripts may
+	// count on it, though the service does not promise it.
+	flags := map[string]string{"data": w.Data, "deliver-workers": "1"}
 	for _, name := range listeners {
 		flags[name+"-address"] = "127.0.0.1:0"
 	}
