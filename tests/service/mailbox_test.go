@@ -1,0 +1,55 @@
+package service_test
+
+import (
+	"io"
+	"testing"
+
+	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
+
+	"github.com/godwit-mail/godwit/tests/world"
+)
+
+// loginIMAP opens a session of a real client.
+func loginIMAP(t *testing.T, w *world.World, user string) *imapclient.Client {
+	t.Helper()
+	c, err := imapclient.DialTLS(w.Address("imaps"), &imapclient.Options{TLSConfig: w.TLS()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login(user, world.Password).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+// mailbox gives all messages in the user's INBOX.
+func mailbox(t *testing.T, w *world.World, user string) (messages []string) {
+	t.Helper()
+	c := loginIMAP(t, w, user)
+	defer c.Close()
+	box, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if box.NumMessages == 0 {
+		return nil
+	}
+	fetch := c.Fetch(imap.SeqSet{{Start: 1, Stop: 0}}, &imap.FetchOptions{BodySection: []*imap.FetchItemBodySection{{Peek: true}}})
+	for m := fetch.Next(); m != nil; m = fetch.Next() {
+		for item := m.Next(); item != nil; item = m.Next() {
+			if section, ok := item.(imapclient.FetchItemDataBodySection); ok {
+				b, err := io.ReadAll(section.Literal)
+				if err != nil {
+					t.Fatal(err)
+				}
+				messages = append(messages, string(b))
+			}
+		}
+	}
+	if err := fetch.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return messages
+}
