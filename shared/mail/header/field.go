@@ -10,7 +10,8 @@ import (
 
 // Name gives the length of the field name at the start of line and the index at which
 // the value begins (after the colon). ok is false if line is no header field, which
-// includes a line that continues one.
+// includes a line that continues one. Given a whole field, it also takes a fold before
+// the colon, as a reader does that unfolds first.
 //
 // RFC 5322, section 2.2: A field name MUST be composed of printable US-ASCII characters (i.e., characters that have values between 33 and 126, inclusive), except colon.
 // RFC 5322, section 4.5.8: obs-optional = field-name *WSP ":" unstructured CRLF
@@ -19,13 +20,25 @@ func Name(line []byte) (n, value int, ok bool) {
 		n++
 	}
 	value = n
-	for value < len(line) && (line[value] == ' ' || line[value] == '\t') {
-		value++
+	for value < len(line) && (line[value] == ' ' || line[value] == '\t' || foldAt(line[value:]) > 0) {
+		value += max(1, foldAt(line[value:]))
 	}
 	if n == 0 || value == len(line) || line[value] != ':' {
 		return 0, 0, false
 	}
 	return n, value + 1, true
+}
+
+// foldAt gives the length of the line end at the start of p, 0 unless a blank follows it.
+func foldAt(p []byte) int {
+	n := 0
+	if n < len(p) && p[n] == '\r' {
+		n++
+	}
+	if n+1 < len(p) && p[n] == '\n' && (p[n+1] == ' ' || p[n+1] == '\t') {
+		return n + 1
+	}
+	return 0
 }
 
 // IsEmpty tells whether line, with its line end, is the empty one that ends a section.

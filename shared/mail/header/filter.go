@@ -227,12 +227,30 @@ func (f *Filter) flush() error {
 // RFC 8601, section 5: a receiving MTA MUST remove any header fields that claim its own authserv-id
 func ValueHasID(value []byte, id string) bool {
 	v := bytes.ToLower(skipComments(value))
-	end := bytes.IndexAny(v, "; \t\r\n(/")
-	if end < 0 {
-		end = len(v)
+	var got string
+	if len(v) > 0 && v[0] == '"' {
+		got = unquote(v[1:])
+	} else if end := bytes.IndexAny(v, "; \t\r\n(/"); end >= 0 {
+		got = string(v[:end])
+	} else {
+		got = string(v)
 	}
-	got := strings.Trim(string(v[:end]), `"`)
 	return strings.TrimSuffix(got, ".") == strings.TrimSuffix(strings.ToLower(id), ".")
+}
+
+// unquote reads a quoted string up to its end, without folds and the backslashes of
+// quoted pairs, which say nothing.
+func unquote(v []byte) string {
+	var b strings.Builder
+	for i := 0; i < len(v) && v[i] != '"'; i++ {
+		if v[i] == '\\' && i+1 < len(v) {
+			i++
+		}
+		if v[i] != '\r' && v[i] != '\n' {
+			b.WriteByte(v[i])
+		}
+	}
+	return strings.TrimSpace(b.String())
 }
 
 // skipComments passes over blanks and (nested) comments.
