@@ -18,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/records"
 )
 
@@ -137,8 +138,13 @@ func (l *Login) failed(ctx context.Context, k keys) {
 	}
 }
 
-// accountKey names an account that may not exist, without saying who it is.
+// accountKey names an account that may not exist, without saying who it is. Whichever
+// way an address is written (in quotes, in another case), it is the same account.
 func accountKey(username string) string {
-	h := sha256.Sum256([]byte(strings.ToLower(username)))
+	name := strings.ToLower(username)
+	if a, err := address.Parse(username); err == nil {
+		name = a.Key()
+	}
+	h := sha256.Sum256([]byte(name))
 	return "account/" + hex.EncodeToString(h[:16])
 }

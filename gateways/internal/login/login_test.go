@@ -182,6 +182,16 @@ func TestAttemptsAtTheSameTimeCount(t *testing.T) {
 	}
 }
 
+func TestAnAccountIsTheSameHoweverItsAddressIsWritten(t *testing.T) {
+	w := newWorld()
+	for i, name := range []string{"carol@demo.test", "CAROL@demo.test", `"carol"@Demo.Test`, `"c\arol"@demo.test`, `"ca\rol"@demo.test`} {
+		for range 4 {
+			w.expect(t, w.Login, name, "x", fmt.Sprintf("192.0.2.%d", i+1), "unauthenticated", 0, 0)
+		}
+	}
+	w.expect(t, w.Login, `"car\ol"@demo.test`, "x", "192.0.2.1", "throttled", 0, 0)
+}
+
 func TestTooLongNamesAreNotJudged(t *testing.T) {
 	w := newWorld()
 	w.expect(t, w.Login, string(make([]byte, MaxUsername+1)), "x", "192.0.2.1", "unauthenticated", 0, 0)
