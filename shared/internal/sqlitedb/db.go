@@ -5,6 +5,7 @@ package sqlitedb
 import (
 	"context"
 	"database/sql/driver"
+	"os"
 	"strings"
 	"sync"
 
@@ -42,6 +43,15 @@ type job struct {
 // Open opens or creates the database at path, with a write-ahead log, and synced to
 // disk at each commit. The schema statements are run (CREATE ... IF NOT EXISTS).
 func Open(path string) (*DB, error) {
+	// In it are password hashes and who writes to whom: it is the owner's alone, whatever
+	// folder it is in. SQLite gives its log and index the same mode.
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return nil, kinds.Wrap(kinds.Unavailable, err, "sqlite: open")
+	}
+	if err := f.Close(); err != nil {
+		return nil, kinds.Wrap(kinds.Unavailable, err, "sqlite: open")
+	}
 	// fdatasync keeps all that is needed to read the data back; SQLite's own builds for
 	// Linux use it. Where there is none, the library goes on with fsync.
 	_, _ = sqlite.Fdatasync(true)

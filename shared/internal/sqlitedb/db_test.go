@@ -43,6 +43,24 @@ func count(t *testing.T, db *DB) (n int64) {
 	return n
 }
 
+func TestNobodyElseMayReadTheFiles(t *testing.T) {
+	folder := t.TempDir()
+	db := open(t, filepath.Join(folder, "x.db"))
+	porttest.OK(t, db.Write(t.Context(), insert(1)))
+	all, err := os.ReadDir(folder)
+	porttest.OK(t, err)
+	if len(all) < 3 {
+		t.Errorf("%d files, want the database, its log and its index", len(all))
+	}
+	for _, e := range all {
+		info, err := e.Info()
+		porttest.OK(t, err)
+		if info.Mode().Perm()&0o077 != 0 {
+			t.Errorf("%s has mode %v", e.Name(), info.Mode())
+		}
+	}
+}
+
 // together hands in changes so that they are committed as one batch, and gives their errors.
 func together(t *testing.T, db *DB, changes ...func(*Conn) error) []error {
 	t.Helper()
