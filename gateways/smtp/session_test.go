@@ -206,6 +206,22 @@ func TestADrainEndsAnIdleSessionAtOnceAndABusyOneAfterItsMessage(t *testing.T) {
 	})
 }
 
+// The reply to EHLO is many times as long as the command.
+func TestRepliesThatAreHeldBackAreBounded(t *testing.T) {
+	g, _, _ := newGateway(t)
+	c := &script{in: bytes.NewReader([]byte(strings.Repeat("EHLO x\r\n", 2500) + "QUIT\r\n"))}
+	s := &session{Gateway: g, ctx: t.Context(), wire: newWire(c), log: g.cfg.Log, began: time.Now()}
+	if err := s.run(); err != nil {
+		t.Fatal(err)
+	}
+	if n := strings.Count(c.out.String(), "250 HELP"); n != 2500 {
+		t.Errorf("%d replies", n)
+	}
+	if n := cap(s.wire.out); n > 3*maxHeld {
+		t.Errorf("%d octets were held back", n)
+	}
+}
+
 func TestAUserWhoIsSuspendedMayNotGoOn(t *testing.T) {
 	w := newWorld(t)
 	c, r := w.login(t)

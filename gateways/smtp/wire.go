@@ -21,8 +21,11 @@ var (
 	errDraining = errors.New("smtp: shutting down")
 )
 
+// maxHeld is how much of replies may be held back.
+const maxHeld = 16 << 10
+
 // wire is a connection with its buffers. Replies are held back until there is nothing
-// more to be read, so that a pipelined group is answered by one write.
+// more to be read, or maxHeld of them, so that a pipelined group is answered by one write.
 type wire struct {
 	c    net.Conn
 	buf  []byte
@@ -94,6 +97,11 @@ func (w *wire) fill() error {
 //
 // RFC 5321, section 2.3.8: the carriage return and line feed characters MUST only be used as a pair
 func (w *wire) line(deadline time.Time) ([]byte, error) {
+	if len(w.out) > maxHeld {
+		if err := w.flush(); err != nil {
+			return nil, err
+		}
+	}
 	if err := w.wait(deadline, true); err != nil {
 		return nil, err
 	}
