@@ -89,9 +89,11 @@ func (w *Worker) receive(ctx, work context.Context) {
 // batch handles one batch.
 func (w *Worker) batch(ctx context.Context, batch []queue.Received) {
 	done := make(chan struct{})
-	go w.hide(ctx, batch, done)
+	var hiding sync.WaitGroup
+	hiding.Go(func() { w.hide(ctx, batch, done) })
 	errs := w.safely(ctx, batch)
 	close(done)
+	hiding.Wait() // else it might hide again what finish has just handed out
 	var all sync.WaitGroup // twins share the work of what comes together
 	for i := range batch {
 		all.Go(func() { w.finish(ctx, &batch[i], errs[i]) })

@@ -189,7 +189,7 @@ acme.test  acme    yes     no         bob@acme.test  ann@acme.test  2030-03-04T0
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	w.json("", "tenant create acme")
-	w.says("settings set quota=2G scram=off", `
+	w.says("settings set quota=2GiB scram=off", `
 SETTING       EFFECTIVE               SET HERE
 quota         2147483648              2147483648
 protocols     submission, imap, pop3  -
@@ -209,6 +209,7 @@ subaddresses  yes         -
 	}
 	w.fails("settings set colour=blue", "settings are")
 	w.fails("settings set quota=much", "number of bytes")
+	w.fails("settings set quota=iB", "number of bytes")
 	w.fails("settings show --tenant acme --domain acme.test", "one of")
 }
 

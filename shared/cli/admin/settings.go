@@ -127,15 +127,23 @@ func setting(own object, typed string) error {
 	return nil
 }
 
-// size reads bytes, with a K, M, G or T for 1024 and its powers.
+// size reads bytes, with a K, M, G or T (or KiB, MiB, GiB, TiB) for 1024 and its powers.
 func size(text string) (int64, error) {
 	digits, shift := text, 0
-	if i := strings.IndexByte("KMGT", text[len(text)-1]&^0x20); i >= 0 {
-		digits, shift = text[:len(text)-1], 10*(i+1)
+	short := strings.TrimSuffix(text, "iB")
+	if i := strings.IndexByte("KMGT", last(short)&^0x20); i >= 0 {
+		digits, shift = short[:len(short)-1], 10*(i+1)
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
 	if err != nil || n < 0 || n > (1<<62)>>shift {
-		return 0, fmt.Errorf("quota is a number of bytes, such as 500M or 2G, not %q", text)
+		return 0, fmt.Errorf("quota is a number of bytes, such as 500MiB or 2G, not %q", text)
 	}
 	return n << shift, nil
+}
+
+func last(s string) byte {
+	if s == "" {
+		return 0
+	}
+	return s[len(s)-1]
 }
