@@ -93,7 +93,7 @@ func (w *Worker) batch(ctx context.Context, batch []queue.Received) {
 	hiding.Go(func() { w.hide(ctx, batch, done) })
 	errs := w.safely(ctx, batch)
 	close(done)
-	hiding.Wait() // else it might hide again what finish has just handed out
+	hiding.Wait()          // else it might hide again what finish has just handed out
 	var all sync.WaitGroup // twins share the work of what comes together
 	for i := range batch {
 		all.Go(func() { w.finish(ctx, &batch[i], errs[i]) })
