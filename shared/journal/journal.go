@@ -12,9 +12,10 @@ import (
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
-// Limits that both twins enforce alike (DynamoDB's item and page limits).
+// Limits that both twins enforce alike: DynamoDB's limits of an item (400 KB, of which
+// 2 KB are left for the names of its attributes and the key) and of a page.
 const (
-	MaxEntry = 400 << 10 // bytes of Data and Op in one entry; larger is kinds.Limit
+	MaxEntry = 398 << 10 // bytes of Data and Op in one entry; larger is kinds.Limit
 	MaxPage  = 1 << 20   // bytes of Data one Read returns at most (but always one entry)
 )
 
