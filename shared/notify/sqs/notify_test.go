@@ -1,0 +1,82 @@
+//go:build localstack
+
+package sqs_test
+
+import (
+	"errors"
+	"log/slog"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
+	"github.com/godwit-mail/godwit/shared/internal/porttest"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/notify"
+	"github.com/godwit-mail/godwit/shared/notify/notifytest"
+	twin "github.com/godwit-mail/godwit/shared/notify/sqs"
+)
+
+func TestContract(t *testing.T) {
+	cfg := awstest.Config(t)
+	notifytest.Run(t, func(t *testing.T) notify.Driver { return open(cfg, awstest.Name("notify")+"-", time.Now) })
+}
+
+func open(cfg aws.Config, prefix string, now func() time.Time) *twin.Notify {
+	return twin.New(cfg, prefix, now, slog.New(slog.DiscardHandler))
+}
+
+func TestQueuesOfTheDeadAreSweptAndNoOthers(t *testing.T) {
+	cfg, clock, prefix := awstest.Config(t), porttest.NewClock(), awstest.Name("notify")+"-"
+	d, event := open(cfg, prefix, clock.Now), notify.Event{Partition: "p", Seq: 1}
+	dead, err := d.Listen(t.Context())
+	porttest.OK(t, err)
+	defer dead.Close()
+	clock.Advance(59 * time.Minute)
+	alive, err := d.Listen(t.Context())
+	porttest.OK(t, err)
+	defer alive.Close()
+	swept := func(want int) {
+		t.Helper()
+		if n, err := d.Sweep(t.Context()); err != nil || n != want {
+			t.Errorf("swept %d, %v, want %d", n, err, want)
+		}
+	}
+	swept(0)
+	clock.Advance(2 * time.Minute)
+	swept(1)
+	porttest.OK(t, d.Tell(t.Context(), alive.Name(), event))
+	if got := <-alive.Events(); got != event {
+		t.Errorf("got %v", got)
+	}
+	porttest.OK(t, alive.Close())
+	swept(0)
+	porttest.Kind(t, d.Tell(t.Context(), alive.Name(), event), kinds.NotFound)
+}
+
+func TestAListenerOutlivesItsQueue(t *testing.T) {
+	cfg, prefix := awstest.Config(t), awstest.Name("notify")+"-"
+	d, c, want := open(cfg, prefix, time.Now), sqs.NewFromConfig(cfg), notify.Event{Partition: "p", Seq: 7}
+	l, err := d.Listen(t.Context())
+	porttest.OK(t, err)
+	defer l.Close()
+	out, err := c.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: aws.String(prefix + l.Name())})
+	porttest.OK(t, err)
+	_, err = c.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+	porttest.OK(t, err)
+	for { // until the queue is there again
+		err := d.Tell(t.Context(), l.Name(), want)
+		if err == nil {
+			break
+		}
+		if !kinds.Is(err, kinds.NotFound) {
+			t.Fatal(errors.Unwrap(err))
+		}
+		awstest.Pass(200 * time.Millisecond)
+	}
+	if got := <-l.Events(); got != want {
+		t.Errorf("got %v", got)
+	}
+}
