@@ -12,6 +12,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/smithy-go/logging"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
@@ -31,6 +32,7 @@ func Load(ctx context.Context) (aws.Config, error) {
 	var cfg aws.Config
 	cfg, err := config.LoadDefaultConfig(ctx,
 		config.WithHTTPClient(HTTPClient(silence)),
+		config.WithLogger(logging.Nop{}), // what it would tell, each failed call's error tells
 		config.WithRetryer(func() aws.Retryer { return newRetryer(func() aws.CredentialsProvider { return cfg.Credentials }) }),
 	)
 	if err != nil {

@@ -42,6 +42,8 @@ func TestErrorsHaveKindsAndWhatMayPassIsTriedAgain(t *testing.T) {
 		{reply(503, ""), kinds.Unavailable, true},
 		{reply(408, "RequestTimeout"), kinds.Unavailable, true},
 		{reply(200, ""), kinds.Unavailable, true}, // cut short
+		{reply(412, ""), kinds.Unavailable, true},
+		{reply(400, "BadRequest"), kinds.Unavailable, true}, // S3's reply to HEAD with expired credentials
 		{reply(400, "ExpiredTokenException"), kinds.Unavailable, true},
 		{reply(403, "ExpiredToken"), kinds.Unavailable, true},
 		{reply(403, "AccessDenied"), kinds.Internal, false},

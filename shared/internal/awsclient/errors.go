@@ -3,6 +3,7 @@ package awsclient
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"slices"
 
@@ -53,9 +54,11 @@ func throttled(err error) bool {
 	return known || Status(err) == http.StatusTooManyRequests
 }
 
-// expired tells whether new credentials would help.
+// expired tells whether new credentials would help. The reply to HEAD has no body, and
+// so no code; "BadRequest" is what the SDK makes of S3's 400, and expired credentials are
+// what a well-formed HEAD gets it for.
 func expired(err error) bool {
-	return slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired"}, Code(err))
+	return slices.Contains([]string{"ExpiredToken", "ExpiredTokenException", "RequestExpired", "TokenRefreshRequired", "BadRequest"}, Code(err))
 }
 
 func cancelled(err error) bool {
@@ -72,11 +75,12 @@ func temporary(err error) bool {
 	if throttled(err) {
 		return true
 	}
+	var cut *smithy.DeserializationError
 	switch s := Status(err); {
 	case s >= 500, s == http.StatusRequestTimeout, Code(err) == "RequestTimeout", Code(err) == "RequestTimeTooSkewed":
 		return true
-	case s >= 200 && s < 300:
-		return true // a reply that was cut short, or whose checksum is wrong
+	case s >= 200 && s < 300, errors.As(err, &cut), errors.Is(err, io.ErrUnexpectedEOF):
+		return true // a reply, be it an error, that was cut short or whose checksum is wrong
 	case s == 0:
 		// No reply: the network, or a source of credentials that can't be reached. A
 		// request that the SDK itself refuses to send is no better the next time.
