@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"testing"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/blob/blobtest"
 	twin "github.com/godwit-mail/godwit/shared/blob/s3"
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -26,6 +28,57 @@ func TestContract(t *testing.T) {
 	blobtest.Run(t, func(t *testing.T) blobtest.World {
 		return blobtest.World{Driver: twin.New(cfg, twin.Options{Bucket: bucket(t, client(cfg))})}
 	})
+}
+
+func TestContractOverAFailingNetwork(t *testing.T) {
+	cfg := awstest.Config(t)
+	failing := awstest.Proxy(t, cfg, awstest.OneIn(6, awstest.Seed(t), awstest.Faults()...))
+	blobtest.Run(t, func(t *testing.T) blobtest.World {
+		t.Parallel()
+		return blobtest.World{Driver: twin.New(failing, twin.Options{Bucket: bucket(t, client(cfg))})}
+	})
+}
+
+func TestWhatItCosts(t *testing.T) {
+	var m awsclient.Meter
+	cfg := awstest.Config(t)
+	d, ctx := twin.New(m.Attach(cfg), twin.Options{Bucket: bucket(t, client(cfg))}), t.Context()
+	put := func(name string, size int64) func() error {
+		return func() error { return d.Put(ctx, name, bytes.NewReader(make([]byte, size)), size) }
+	}
+	list := func(prefix string) func() error {
+		return func() error { _, err := d.List(ctx, prefix, "", 1000); return err }
+	}
+	for _, test := range []struct {
+		what string
+		do   func() error
+		want map[string]int
+	}{
+		{"put", put("m/a/b/c", 75_000), map[string]int{"PutObject": 1}},
+		{"put again", put("m/a/b/c", 75_000), map[string]int{"PutObject": 1, "HeadObject": 1}},
+		{"put of 8 MiB", put("m/a/b/d", 8<<20), map[string]int{"PutObject": 1}},
+		{"put of 17 MiB", put("m/a/b/e", 17<<20), map[string]int{"CreateMultipartUpload": 1, "UploadPart": 3, "CompleteMultipartUpload": 1}},
+		{"read", func() error {
+			r, err := d.Open(ctx, "m/a/b/e", 1<<20, 12<<20)
+			if err == nil {
+				_, err = io.Copy(io.Discard, r)
+			}
+			return err
+		}, map[string]int{"GetObject": 1}},
+		{"list of an hour", list("m/a/b/"), map[string]int{"ListObjectsV2": 1}},
+		{"list of a tenant", list("m/a/"), map[string]int{"ListObjectsV2": 4}},
+		{"delete", func() error { return d.Delete(ctx, "m/a/b/c") }, map[string]int{"DeleteObject": 1}},
+	} {
+		m.Reset()
+		porttest.OK(t, test.do())
+		got := map[string]int{}
+		for name, cost := range m.Costs() {
+			got[strings.TrimPrefix(name, "S3.")] = cost.Calls
+		}
+		if !maps.Equal(got, test.want) {
+			t.Errorf("%s: %v, want %v", test.what, got, test.want)
+		}
+	}
 }
 
 // client is for what a test does behind the twin's back.

@@ -4,6 +4,7 @@ package dynamodb_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/journal"
@@ -27,6 +29,48 @@ func TestContract(t *testing.T) {
 		client, clock := dynamodb.NewFromConfig(cfg), porttest.NewClock()
 		return journaltest.World{Driver: twin.New(client, table(t, client), clock.Now), Advance: clock.Advance}
 	})
+}
+
+func TestContractOverAFailingNetwork(t *testing.T) {
+	cfg := awstest.Config(t)
+	direct, seed := dynamodb.NewFromConfig(cfg), awstest.Seed(t)
+	client := dynamodb.NewFromConfig(awstest.Proxy(t, cfg, awstest.OneIn(6, seed, awstest.Faults()...)))
+	journaltest.Run(t, func(t *testing.T) journaltest.World {
+		t.Parallel()
+		clock := porttest.NewClock()
+		return journaltest.World{Driver: twin.New(client, table(t, direct), clock.Now), Advance: clock.Advance}
+	})
+}
+
+func TestWhatItCosts(t *testing.T) {
+	var m awsclient.Meter
+	client := dynamodb.NewFromConfig(m.Attach(awstest.Config(t)))
+	d, ctx := twin.New(client, table(t, client), time.Now), t.Context()
+	kilobyte := make([]byte, 900)
+	for seq := uint64(1); seq <= 70; seq++ {
+		porttest.OK(t, d.Append(ctx, "p", journal.Entry{Seq: seq, Op: "op", Data: kilobyte}))
+	}
+	for _, test := range []struct {
+		what string
+		do   func() error
+		want string
+	}{
+		{"append", func() error { return d.Append(ctx, "p", journal.Entry{Seq: 71, Op: "op", Data: kilobyte}) }, "map[DynamoDB.PutItem:{1 1 1}]"},
+		{"last", func() error { _, err := d.Last(ctx, "p"); return err }, "map[DynamoDB.Query:{1 1 1}]"},
+		{"read of nothing new", func() error { _, _, err := d.Read(ctx, "p", 71, 100); return err }, "map[DynamoDB.Query:{1 1 1}]"},
+		{"read of 16 entries", func() error { _, _, err := d.Read(ctx, "p", 55, 100); return err }, "map[DynamoDB.Query:{1 1 4}]"},
+		{"watchers, none", func() error { _, err := d.Watchers(ctx, "p"); return err }, "map[DynamoDB.GetItem:{1 1 1}]"},
+		{"watch", func() error { return d.Watch(ctx, "p", "gateway", time.Hour) }, "map[DynamoDB.UpdateItem:{1 1 1}]"},
+		{"watchers, one", func() error { _, err := d.Watchers(ctx, "p"); return err }, "map[DynamoDB.GetItem:{1 1 1}]"},
+		{"unwatch", func() error { return d.Unwatch(ctx, "p", "gateway") }, "map[DynamoDB.UpdateItem:{1 1 1}]"},
+		{"trim of 64", func() error { return d.Trim(ctx, "p", 64) }, "map[DynamoDB.DeleteItem:{64 64 64} DynamoDB.Query:{2 2 16}]"},
+	} {
+		m.Reset()
+		porttest.OK(t, test.do())
+		if got := fmt.Sprint(m.Costs()); got != test.want {
+			t.Errorf("%s: %s, want %s", test.what, got, test.want)
+		}
+	}
 }
 
 // table makes a table such as the deployment makes it.

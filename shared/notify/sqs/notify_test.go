@@ -4,13 +4,16 @@ package sqs_test
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -22,6 +25,39 @@ import (
 func TestContract(t *testing.T) {
 	cfg := awstest.Config(t)
 	notifytest.Run(t, func(t *testing.T) notify.Driver { return open(cfg, awstest.Name("notify")+"-", time.Now) })
+}
+
+func TestContractOverAFailingNetwork(t *testing.T) {
+	cfg := awstest.Config(t)
+	decide := awstest.OneIn(20, awstest.Seed(t), awstest.Faults()...)
+	failing := awstest.Proxy(t, cfg, func(c awstest.Call) awstest.Fault {
+		fault := decide(c)
+		if strings.HasSuffix(c.Operation, ".ReceiveMessage") && (fault == awstest.Lost || fault == awstest.Truncated) {
+			return awstest.None // the events would be lost
+		}
+		return fault
+	})
+	notifytest.Run(t, func(t *testing.T) notify.Driver {
+		t.Parallel()
+		return open(failing, awstest.Name("notify")+"-", time.Now)
+	})
+}
+
+func TestTellingCostsOneCall(t *testing.T) {
+	var m awsclient.Meter
+	cfg, prefix := awstest.Config(t), awstest.Name("notify")+"-"
+	gateway, function := open(cfg, prefix, time.Now), open(m.Attach(cfg), prefix, time.Now)
+	for i, want := range []string{"map[SQS.GetQueueUrl:{1 1 0} SQS.SendMessage:{1 1 0}]", "map[SQS.SendMessage:{1 1 0}]", "map[SQS.SendMessage:{1 1 0}]"} {
+		l, err := gateway.Listen(t.Context())
+		porttest.OK(t, err)
+		defer l.Close()
+		m.Reset()
+		porttest.OK(t, function.Tell(t.Context(), l.Name(), notify.Event{Partition: "p", Seq: 1}))
+		if got := fmt.Sprint(m.Costs()); got != want {
+			t.Errorf("listener %d: %s, want %s", i, got, want)
+		}
+		<-l.Events()
+	}
 }
 
 func open(cfg aws.Config, prefix string, now func() time.Time) *twin.Notify {

@@ -51,6 +51,8 @@ func (q *Queue) Extend(ctx context.Context, name, receipt string, visibility tim
 	_, err = q.client.ChangeMessageVisibility(ctx, &sqs.ChangeMessageVisibilityInput{QueueUrl: &address, ReceiptHandle: &handle, VisibilityTimeout: seconds(visibility)})
 	var visible *types.MessageNotInflight
 	switch {
+	case visibility == 0 && errors.As(err, &visible):
+		return nil // an attempt whose reply was lost has handed it out
 	case errors.As(err, &visible), awsclient.Code(err) == "InvalidParameterValue":
 		return kinds.Wrap(kinds.Closed, err, "queue: extend")
 	case err != nil:

@@ -14,6 +14,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
 	"github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -30,6 +31,51 @@ func TestContract(t *testing.T) {
 		t.Parallel() // most of the time passes in waiting for SQS's clock
 		return queuetest.World{Driver: twin.New(cfg, queues(t, cfg)), Redrive: redrive, Strict: true, Advance: awstest.Pass}
 	})
+}
+
+func TestContractOverAFailingNetwork(t *testing.T) {
+	cfg := awstest.Config(t)
+	decide := awstest.OneIn(8, awstest.Seed(t), awstest.Faults()...)
+	failing := awstest.Proxy(t, cfg, func(c awstest.Call) awstest.Fault {
+		fault := decide(c)
+		once := strings.HasSuffix(c.Operation, ".SendMessageBatch") || strings.HasSuffix(c.Operation, ".ReceiveMessage")
+		if once && (fault == awstest.Lost || fault == awstest.Truncated) {
+			return awstest.None // sent twice, or hidden from all: so it may be, but not in most subtests
+		}
+		return fault
+	})
+	queuetest.Run(t, func(t *testing.T) queuetest.World {
+		t.Parallel()
+		return queuetest.World{Driver: twin.New(failing, queues(t, cfg)), Redrive: redrive, Strict: true, Advance: awstest.Pass}
+	})
+}
+
+func TestWhatItCosts(t *testing.T) {
+	t.Parallel()
+	var m awsclient.Meter
+	cfg := awstest.Config(t)
+	d, ctx := twin.New(m.Attach(cfg), queues(t, cfg)), t.Context()
+	_, err := d.Depth(ctx, "jobs") // it now knows the address
+	porttest.OK(t, err)
+	var got []queue.Received
+	for _, test := range []struct {
+		what string
+		do   func() error
+		want string
+	}{
+		{"send of a job for 100 accounts", func() error { return d.Send(ctx, "jobs", queue.Message{Group: "g", Body: make([]byte, 20_000)}) }, "map[SQS.SendMessageBatch:{1 1 0}]"},
+		{"send of a large job", func() error { return d.Send(ctx, "jobs", queue.Message{Group: "g", Body: make([]byte, 50_000)}) }, "map[SQS.SendMessageBatch:{1 2 0}]"},
+		{"receive", func() (err error) { got, err = d.Receive(ctx, "jobs", 10, time.Second, time.Minute); return err }, "map[SQS.ReceiveMessage:{1 1 0}]"},
+		{"extend", func() error { return d.Extend(ctx, "jobs", got[0].Receipt, time.Minute) }, "map[SQS.ChangeMessageVisibility:{1 1 0}]"},
+		{"delete", func() error { return d.Delete(ctx, "jobs", got[0].Receipt) }, "map[SQS.DeleteMessage:{1 1 0}]"},
+		{"delete again", func() error { return d.Delete(ctx, "jobs", got[0].Receipt) }, "map[]"},
+	} {
+		m.Reset()
+		porttest.OK(t, test.do())
+		if got := fmt.Sprint(m.Costs()); got != test.want {
+			t.Errorf("%s: %s, want %s", test.what, got, test.want)
+		}
+	}
 }
 
 // queues makes the queues that the contract speaks of and gives their prefix.

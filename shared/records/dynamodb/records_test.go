@@ -5,6 +5,7 @@ package dynamodb_test
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/records"
@@ -25,6 +27,70 @@ func TestContract(t *testing.T) {
 		client, clock := dynamodb.NewFromConfig(cfg), porttest.NewClock()
 		return recordstest.World{Driver: twin.New(client, table(t, client), clock.Now), Now: clock.Now, Advance: clock.Advance}
 	})
+}
+
+func TestContractOverAFailingNetwork(t *testing.T) {
+	cfg := awstest.Config(t)
+	direct, decide := dynamodb.NewFromConfig(cfg), awstest.OneIn(6, awstest.Seed(t), awstest.Faults()...)
+	client := dynamodb.NewFromConfig(awstest.Proxy(t, cfg, func(c awstest.Call) awstest.Fault {
+		fault := decide(c)
+		if strings.HasSuffix(c.Operation, ".UpdateItem") && (fault == awstest.Lost || fault == awstest.Truncated) {
+			return awstest.None // a counter would count twice, as it may
+		}
+		return fault
+	}))
+	recordstest.Run(t, func(t *testing.T) recordstest.World {
+		t.Parallel()
+		clock := porttest.NewClock()
+		return recordstest.World{Driver: twin.New(client, table(t, direct), clock.Now), Now: clock.Now, Advance: clock.Advance}
+	})
+}
+
+func TestWhatItCosts(t *testing.T) {
+	var m awsclient.Meter
+	client := dynamodb.NewFromConfig(m.Attach(awstest.Config(t)))
+	d, ctx := twin.New(client, table(t, client), time.Now), t.Context()
+	key := func(id string) records.Key { return records.Key{Space: "s", ID: id} }
+	put := func(id string, due time.Time, version uint64) func() error {
+		return func() error {
+			_, err := d.Put(ctx, records.Record{Key: key(id), Value: make([]byte, 500), Due: due}, version)
+			return err
+		}
+	}
+	get := func(ids ...string) func() error {
+		return func() error {
+			var keys []records.Key
+			for _, id := range ids {
+				keys = append(keys, key(id))
+			}
+			_, err := d.Get(ctx, keys...)
+			return err
+		}
+	}
+	now := time.Now()
+	for _, test := range []struct {
+		what string
+		do   func() error
+		want string
+	}{
+		{"put", put("a", time.Time{}, 0), "map[DynamoDB.PutItem:{1 1 1}]"},
+		{"put with a due time", put("b", now, 0), "map[DynamoDB.PutItem:{1 1 2}]"},
+		{"put at the same due time", put("b", now, 1), "map[DynamoDB.PutItem:{1 1 1}]"},
+		{"put at another due time", put("b", now.Add(-time.Second), 2), "map[DynamoDB.PutItem:{1 1 3}]"},
+		{"get", get("a"), "map[DynamoDB.GetItem:{1 1 1}]"},
+		{"get of three", get("a", "b", "c"), "map[DynamoDB.BatchGetItem:{1 1 3}]"},
+		{"list", func() error { _, err := d.List(ctx, "s", "", "", 100); return err }, "map[DynamoDB.Query:{1 1 1}]"},
+		{"due, none", func() error { _, err := d.Due(ctx, "t", now, 100); return err }, "map[DynamoDB.Query:{4 4 2}]"},
+		{"due, one", func() error { _, err := d.Due(ctx, "s", now, 100); return err }, "map[DynamoDB.GetItem:{1 1 1} DynamoDB.Query:{4 4 2}]"},
+		{"add", func() error { _, err := d.Add(ctx, key("c"), 1, time.Hour); return err }, "map[DynamoDB.UpdateItem:{1 1 1}]"},
+		{"delete", func() error { return d.Delete(ctx, key("a"), 1) }, "map[DynamoDB.DeleteItem:{1 1 1}]"},
+	} {
+		m.Reset()
+		porttest.OK(t, test.do())
+		if got := fmt.Sprint(m.Costs()); got != test.want {
+			t.Errorf("%s: %s, want %s", test.what, got, test.want)
+		}
+	}
 }
 
 // table makes a table such as the deployment makes it.
