@@ -10,6 +10,7 @@ import (
 	"maps"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -37,6 +38,58 @@ func TestContractOverAFailingNetwork(t *testing.T) {
 		t.Parallel()
 		return blobtest.World{Driver: twin.New(failing, twin.Options{Bucket: bucket(t, client(cfg))})}
 	})
+}
+
+// TestEveryCallMayFail puts, reads and deletes with each fault at each call.
+func TestEveryCallMayFail(t *testing.T) {
+	cfg := awstest.Config(t)
+	b := bucket(t, client(cfg))
+	for _, size := range []int64{0, 100_000, 9 << 20} {
+		body := bytes.Repeat([]byte("0123456789abcdef"), int(size/16+1))[:size]
+		for _, fault := range append(awstest.Faults(), awstest.Conflict) {
+			for n, calls := 1, 1; n <= calls; n++ {
+				calls = 0
+				d := twin.New(awstest.Proxy(t, cfg, func(c awstest.Call) awstest.Fault {
+					write := c.Operation == "PUT" && !strings.Contains(c.Path, "uploadId") || strings.Contains(c.Path, "uploadId") && c.Operation == "POST"
+					if calls++; calls != n || fault == awstest.Conflict && !write {
+						return awstest.None
+					}
+					return fault
+				}), twin.Options{Bucket: b})
+				name := fmt.Sprintf("m/%d/%s/%d", size, strings.ReplaceAll(string(fault), " ", "-"), n)
+				porttest.OK(t, d.Put(t.Context(), name, bytes.NewReader(body), size))
+				info, err := d.Stat(t.Context(), name)
+				porttest.OK(t, err)
+				r, err := d.Open(t.Context(), name, 0, -1)
+				porttest.OK(t, err)
+				got, err := io.ReadAll(r)
+				porttest.OK(t, err)
+				porttest.OK(t, r.Close())
+				if info.Size != size || !bytes.Equal(got, body) {
+					t.Errorf("%d bytes, %s at call %d: %d bytes came back, their size is said to be %d", size, fault, n, len(got), info.Size)
+				}
+				found, err := d.List(t.Context(), name, "", 10)
+				if err != nil || len(found) != 1 {
+					t.Errorf("%d bytes, %s at call %d: listed %v, %v", size, fault, n, found, err)
+				}
+				porttest.OK(t, d.Delete(t.Context(), name))
+			}
+		}
+	}
+}
+
+func TestTroubleWithoutEndIsTemporary(t *testing.T) {
+	cfg := awstest.Config(t)
+	b := bucket(t, client(cfg))
+	for _, fault := range append(awstest.Faults(), awstest.Conflict) {
+		d := twin.New(awstest.Proxy(t, cfg, func(awstest.Call) awstest.Fault { return fault }), twin.Options{Bucket: b})
+		ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
+		err := d.Put(ctx, "m/a/b/c", strings.NewReader("x"), 1)
+		if !kinds.Is(err, kinds.Unavailable) && !kinds.Is(err, kinds.Throttled) {
+			t.Errorf("%s: %v (%v)", fault, err, kinds.Of(err))
+		}
+		cancel()
+	}
 }
 
 func TestWhatItCosts(t *testing.T) {

@@ -42,6 +42,26 @@ func TestContractOverAFailingNetwork(t *testing.T) {
 	})
 }
 
+func TestTroubleWithoutEndIsTemporary(t *testing.T) {
+	cfg := awstest.Config(t)
+	name := table(t, dynamodb.NewFromConfig(cfg))
+	for _, fault := range awstest.Faults() {
+		client := dynamodb.NewFromConfig(awstest.Proxy(t, cfg, func(awstest.Call) awstest.Fault { return fault }))
+		d := twin.New(client, name, time.Now)
+		for what, do := range map[string]func(context.Context) error{
+			"append": func(ctx context.Context) error { return d.Append(ctx, "p", journal.Entry{Seq: 1, Op: "op"}) },
+			"last":   func(ctx context.Context) error { _, err := d.Last(ctx, "p"); return err },
+			"watch":  func(ctx context.Context) error { return d.Watch(ctx, "p", "gateway", time.Hour) },
+		} {
+			ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond)
+			if err := do(ctx); !kinds.Is(err, kinds.Unavailable) && !kinds.Is(err, kinds.Throttled) {
+				t.Errorf("%s, %s: %v (%v)", fault, what, err, kinds.Of(err))
+			}
+			cancel()
+		}
+	}
+}
+
 func TestWhatItCosts(t *testing.T) {
 	var m awsclient.Meter
 	client := dynamodb.NewFromConfig(m.Attach(awstest.Config(t)))

@@ -26,6 +26,7 @@ const (
 	Dropped   Fault = "dropped"   // the connection ends
 	Lost      Fault = "lost"      // carried out, and the connection ends
 	Truncated Fault = "truncated" // carried out, and half of the reply comes
+	Conflict  Fault = "conflict"  // 409 of a conditional write of S3; not among Faults
 )
 
 // Faults are all that may happen.
@@ -114,6 +115,8 @@ func refuse(w http.ResponseWriter, r *http.Request, fault Fault) bool {
 		}
 	case Expired:
 		status, code = http.StatusBadRequest, "ExpiredToken"
+	case Conflict:
+		status, code = http.StatusConflict, "ConditionalRequestConflict"
 	case Dropped:
 		panic(http.ErrAbortHandler)
 	default:
