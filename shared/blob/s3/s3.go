@@ -1,6 +1,6 @@
 // Package s3 is the blob store's twin in AWS: a bucket with one object a blob.
 //
-// An object's key is a shard (a hexadecimal digit), a slash and the name. The shard is a
+// An object's key is a shard (a digit), a slash and the name. The shard is a
 // hash of the name's first three elements (for a message: what it is, tenant, hour), so
 // writes of many tenants go to several partitions of S3 from the start, while what has
 // these three in common is listed in one call; a list by a shorter prefix merges the
