@@ -24,6 +24,7 @@ lint: ## gofmt, vet (test tags too), staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted by:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags clients,crash ./tests/...
+	$(GO) vet -tags localstack ./shared/...
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags clients,crash ./tests/...
 
@@ -56,3 +57,11 @@ test-crash: ## kill -9 under load, 50 times
 .PHONY: bench
 bench: ## 20,000 mails of 25 KB to 1,000 accounts
 	$(GO) run ./tests/bench
+
+# LocalStack is brought up and, after the tests, down.
+.PHONY: test-localstack
+test-localstack: ## the AWS twins on LocalStack (Docker, or Python 3.13, Java and npm)
+	@eval "$$(localstack/up.sh)"; \
+	$(GO) test -count=1 -tags localstack -p 2 -parallel 32 ./shared/internal/awsclient/... \
+		./shared/journal/dynamodb ./shared/records/dynamodb ./shared/blob/s3 ./shared/queue/sqs ./shared/notify/sqs; \
+	code=$$?; localstack/down.sh; exit $$code
