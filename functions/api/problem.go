@@ -39,7 +39,7 @@ func statusOf(k kinds.Kind) int {
 	return http.StatusInternalServerError
 }
 
-// problem is the answer to an error. What the client did wrong is explained; of what
+// problem is the answer to an error, in the form of RFC 9457. What the client did wrong is explained; of what
 // went wrong here it gets the general word, and the log the whole story.
 func (s *server) problem(ctx context.Context, err error) error {
 	if err == nil {

@@ -30,6 +30,7 @@ func (s *session) Copy(set imap.NumSet, to string) (*imap.CopyData, error) {
 // Move is MOVE and UID MOVE: one entry, so that nobody sees the messages twice or not at
 // all. The EXPUNGE responses come with the updates that follow.
 //
+// UIDPLUS is RFC 4315.
 // RFC 6851, section 4.3: Servers implementing UIDPLUS are also advised to send the COPYUID response code in an untagged OK before sending EXPUNGE or VANISHED responses.
 func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, to string) error {
 	ctx, end := s.begin()

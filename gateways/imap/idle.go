@@ -7,7 +7,7 @@ import (
 	"github.com/emersion/go-imap/v2/imapserver"
 )
 
-// Idle is IDLE: it tells what happens, when it happens, until the client says DONE.
+// Idle is IDLE (RFC 2177): it tells what happens, when it happens, until the client says DONE.
 func (s *session) Idle(w *imapserver.UpdateWriter, stop <-chan struct{}) error {
 	// imapserver doesn't wait for this when the connection is lost.
 	s.mu.Lock()

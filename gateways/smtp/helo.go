@@ -32,6 +32,7 @@ func (s *session) helo(extended bool, name string) {
 
 // extensions are the lines of the reply to EHLO.
 func (s *session) extensions() []string {
+	// PIPELINING is RFC 2920, 8BITMIME is RFC 6152.
 	lines := []string{s.cfg.Hostname, "PIPELINING", fmt.Sprintf("SIZE %d", s.cfg.MaxSize), "8BITMIME", "SMTPUTF8",
 		"ENHANCEDSTATUSCODES", "CHUNKING",
 		// Who knows how many RCPT commands are taken need not find out (RFC 9422).

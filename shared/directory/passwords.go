@@ -21,7 +21,7 @@ const (
 	MaxPassword = 1024
 )
 
-// argon2id as the OWASP password storage recommendations have it: 19 MiB, two passes,
+// argon2id (RFC 9106) as the OWASP password storage recommendations have it: 19 MiB, two passes,
 // one lane. Two evaluations at once bound the memory that logins can take.
 const (
 	hashMemory = 19 << 10 // KiB
