@@ -81,7 +81,11 @@ func strict(cmd *cobra.Command) {
 	if args := cmd.Args; args != nil {
 		cmd.Args = func(c *cobra.Command, a []string) error {
 			if err := args(c, a); err != nil {
-				return usage{fmt.Errorf("%w; see '%s --help'", err, c.CommandPath())}
+				_, takes, _ := strings.Cut(c.Use, " ")
+				if takes == "" {
+					takes = "no argument"
+				}
+				return usage{fmt.Errorf("'%s' takes %s, and was given %s; see '%[1]s --help'", c.CommandPath(), takes, given(a))}
 			}
 			return nil
 		}
@@ -99,6 +103,13 @@ func strict(cmd *cobra.Command) {
 	for _, sub := range cmd.Commands() {
 		strict(sub)
 	}
+}
+
+func given(args []string) string {
+	if len(args) == 0 {
+		return "nothing"
+	}
+	return fmt.Sprintf("%q", args)
 }
 
 func meant(words []string, path string) string {

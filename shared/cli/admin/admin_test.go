@@ -179,11 +179,15 @@ acme.test  acme    yes     no         bob@acme.test  ann@acme.test  2030-03-04T0
 		t.Errorf("shown: %v", v)
 	}
 	w.says("account delete bob@acme.test", "account bob@acme.test is deleted\n")
-	w.fails("account show bob@acme.test", "no such object")
+	w.fails("account show bob@acme.test", `there is no account "bob@acme.test", or it is not this key's`)
+	w.fails("account app-password revoke ann@acme.test none", `there is no account "ann@acme.test" with an app password "none"`)
+	w.fails("account create bob@elsewhere.test", "the tenant or domain that it is to belong to is not there")
+	w.fails("domain create --tenant none none.test", "the tenant or domain that it is to belong to is not there")
+	w.fails("account list --domain none.test", "the tenant or domain is not there")
 	w.fails("domain delete acme.test", "still has addresses")
 	w.says("queue list", "ID  TENANT  FROM  FAILURES  PARKED  REASON\n")
 	w.says("queue list -o json", "[]\n")
-	w.fails("queue retry nothing", "no such object")
+	w.fails("queue retry nothing", `there is no parked job "nothing"`)
 }
 
 func TestSettings(t *testing.T) {

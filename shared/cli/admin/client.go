@@ -66,6 +66,7 @@ type object = map[string]any
 
 // problem is an error that the API has explained.
 type problem struct {
+	Type   string `json:"type"`
 	Status int    `json:"status"`
 	Title  string `json:"title"`
 	Detail string `json:"detail"`
@@ -81,6 +82,29 @@ func (p *problem) Error() string {
 		text += fmt.Sprintf("; %s: %s", strings.TrimPrefix(e.Location, "body."), e.Message)
 	}
 	return text
+}
+
+const absentType = "urn:godwit:problem:not-found"
+
+// absent says what isn't there, or isn't for the key's eyes: the API doesn't tell which.
+func absent(method, path string) string {
+	collection, rest, _ := strings.Cut(strings.TrimPrefix(path, "/v1/"), "/")
+	name, _, _ := strings.Cut(rest, "/")
+	if plain, err := url.PathUnescape(name); err == nil {
+		name = plain
+	}
+	what := map[string]string{"tenants": "tenant", "domains": "domain", "accounts": "account", "aliases": "alias", "groups": "group",
+		"keys": "key", "queue": "parked job"}[collection]
+	if name == "" || what == "" {
+		if method == http.MethodPost {
+			return "the tenant or domain that it is to belong to is not there, or not this key's"
+		}
+		return "the tenant or domain is not there, or not this key's"
+	}
+	if _, below, ok := strings.Cut(rest, "/app-passwords/"); ok {
+		return fmt.Sprintf("there is no account %q with an app password %q, or it is not this key's", name, below)
+	}
+	return fmt.Sprintf("there is no %s %q, or it is not this key's", what, name)
 }
 
 // call sends one request and gives the answer and its ETag. Nothing is sent again by
@@ -136,6 +160,9 @@ func (c *connection) call(ctx context.Context, method, path string, query url.Va
 			p = &problem{}
 		}
 		p.Status = answer.StatusCode
+		if p.Type == absentType {
+			p.Detail = absent(method, path)
+		}
 		return nil, "", p
 	}
 	if len(b) == 0 {
