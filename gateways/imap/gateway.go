@@ -25,6 +25,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/gateways/internal/login"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
@@ -36,9 +37,6 @@ const MaxAppend = 100 << 20
 
 // Refusal is what a peer over a connection limit is told.
 const Refusal = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n"
-
-// handshakeTime is how long a client may take for the TLS handshake after STARTTLS.
-const handshakeTime = 30 * time.Second
 
 // Config is what a gateway needs.
 type Config struct {
@@ -90,10 +88,7 @@ func (g *Gateway) Serve(ctx context.Context, c net.Conn) {
 		return
 	}
 	t := tls.Server(c, g.cfg.TLS)
-	hs, cancel := context.WithTimeout(ctx, handshakeTime)
-	err := t.HandshakeContext(hs)
-	cancel()
-	if err != nil {
+	if err := listen.Handshake(ctx, t); err != nil {
 		g.cfg.Log.Debug("TLS handshake failed", "listener", "imap", "peer", c.RemoteAddr(), "error", err)
 		return
 	}

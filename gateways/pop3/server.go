@@ -22,11 +22,10 @@ import (
 
 // Limits of a session, beside those of Config.
 const (
-	patience  = 2 * time.Minute  // for a client that takes nothing of what is sent
-	handshake = 30 * time.Second // for the TLS handshake of STLS
-	commit    = time.Minute      // for opening an account, and for deleting at QUIT
-	maxBad    = 20               // lines that break the protocol
-	maxLogins = 5                // failed logins
+	patience  = 2 * time.Minute // for a client that takes nothing of what is sent
+	commit    = time.Minute     // for opening an account, and for deleting at QUIT
+	maxBad    = 20              // lines that break the protocol
+	maxLogins = 5               // failed logins
 
 	inBuffer  = 4 << 10
 	outBuffer = 8 << 10

@@ -3,7 +3,8 @@ package pop3
 import (
 	"context"
 	"crypto/tls"
-	"time"
+
+	"github.com/godwit-mail/godwit/gateways/internal/listen"
 )
 
 // stls goes over to TLS. What came after the command in clear text is dropped, and all
@@ -23,14 +24,10 @@ func (s *session) stls(c command) error {
 	if err := s.out.Flush(); err != nil {
 		return err
 	}
-	deadline := time.Now().Add(handshake)
-	if deadline.After(s.until) {
-		deadline = s.until
-	}
-	ctx, cancel := context.WithDeadline(s.ctx, deadline)
+	ctx, cancel := context.WithDeadline(s.ctx, s.until)
 	defer cancel()
 	t := tls.Server(s.raw, s.tls)
-	if err := t.HandshakeContext(ctx); err != nil {
+	if err := listen.Handshake(ctx, t); err != nil {
 		s.log.Debug("pop3: TLS handshake failed", "error", err)
 		return errBroken
 	}

@@ -92,7 +92,11 @@ func (s *session) readMore(t *transaction, read int64) error {
 func (s *session) lost(err error) {
 	s.log.Info("message broken off", "peer", s.remote, "error", err)
 	s.reset()
-	if errors.Is(err, os.ErrDeadlineExceeded) {
+	switch {
+	case !errors.Is(err, os.ErrDeadlineExceeded):
+	case s.wire.isDraining():
+		s.end(shuttingDown)
+	default:
 		s.end(timedOut)
 	}
 	s.over = true

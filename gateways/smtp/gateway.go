@@ -48,11 +48,12 @@ const (
 // Times that a peer may take.
 const (
 	// RFC 5321, section 4.5.3.2.7: An SMTP server SHOULD have a timeout of at least 5 minutes while it is awaiting the next command from the sender.
-	commandTime   = 5 * time.Minute
-	writeTime     = 2 * time.Minute
-	handshakeTime = 30 * time.Second
+	commandTime = 5 * time.Minute
+	writeTime   = 2 * time.Minute
 	// RFC 5321, section 4.5.3.2.5: Data Block: 3 Minutes
 	blockTime = 3 * time.Minute
+	// While the service shuts down, who doesn't go on with his message is not waited for.
+	drainBlockTime = 3 * time.Second
 	// A message may take dataTime, and a second more for each slowest octets that came.
 	dataTime    = 10 * time.Minute
 	slowest     = 1 << 10

@@ -206,6 +206,44 @@ func TestADrainEndsAnIdleSessionAtOnceAndABusyOneAfterItsMessage(t *testing.T) {
 	})
 }
 
+func TestADrainWaitsForNoMessageThatHasStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		drain := make(chan struct{})
+		ctx := listen.WithDraining(t.Context(), drain)
+		slow, stopped := open(t, ctx), open(t, ctx)
+		slow.hello()
+		slow.say("DATA", "354")
+		stopped.hello()
+		if _, err := io.WriteString(stopped.c, "BDAT 1000\r\nSubject: x\r\n"); err != nil {
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		close(drain)
+		began, written := time.Now(), make(chan struct{})
+		go func() {
+			defer close(written)
+			for range 5 {
+				if _, err := io.WriteString(slow.c, "X: y\r\n"); err != nil {
+					t.Error(err)
+				}
+				time.Sleep(drainBlockTime / 2)
+			}
+		}()
+		stopped.expect("421 4.3.2")
+		stopped.end()
+		if d := time.Since(began); d != drainBlockTime {
+			t.Errorf("it was waited for %v", d)
+		}
+		<-written
+		slow.say("\r\n.", "250")
+		slow.expect("421 4.3.2")
+		slow.end()
+		if len(stopped.heap.events) > 0 {
+			t.Errorf("it left %q", stopped.heap.events)
+		}
+	})
+}
+
 // The reply to EHLO is many times as long as the command.
 func TestRepliesThatAreHeldBackAreBounded(t *testing.T) {
 	g, _, _ := newGateway(t)

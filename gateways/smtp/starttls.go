@@ -1,8 +1,9 @@
 package smtp
 
 import (
-	"context"
 	"crypto/tls"
+
+	"github.com/godwit-mail/godwit/gateways/internal/listen"
 )
 
 // startTLS is STARTTLS. All that was said before is forgotten, and so is what the peer
@@ -32,9 +33,7 @@ func (s *session) startTLS(args string) {
 		s.wire.take(n)
 	}
 	t := tls.Server(s.wire.c, s.cfg.TLS)
-	ctx, cancel := context.WithTimeout(s.ctx, handshakeTime)
-	defer cancel()
-	if err := t.HandshakeContext(ctx); err != nil {
+	if err := listen.Handshake(s.ctx, t); err != nil {
 		s.log.Debug("TLS handshake failed", "peer", s.remote, "error", err)
 		s.over = true
 		return

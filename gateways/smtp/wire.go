@@ -39,13 +39,16 @@ type wire struct {
 
 func newWire(c net.Conn) *wire { return &wire{c: c, buf: make([]byte, bufferSize)} }
 
-// drain ends the wait for the next command, now and whenever it begins.
+// drain ends the wait for the next command, now and whenever it begins, and shortens the
+// wait for the next block of a message.
 func (w *wire) drain() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.draining = true
 	if w.waiting {
 		_ = w.c.SetReadDeadline(time.Unix(1, 0))
+	} else {
+		_ = w.c.SetReadDeadline(time.Now().Add(drainBlockTime))
 	}
 }
 
@@ -55,6 +58,9 @@ func (w *wire) wait(deadline time.Time, waiting bool) error {
 	defer w.mu.Unlock()
 	if waiting && w.draining {
 		return errDraining
+	}
+	if last := time.Now().Add(drainBlockTime); w.draining && deadline.After(last) {
+		deadline = last
 	}
 	w.waiting = waiting
 	return w.c.SetReadDeadline(deadline)

@@ -21,7 +21,7 @@ const (
 	DefaultMaxPerIP = 100
 )
 
-// handshakeTime is how long a peer may take for an implicit TLS handshake.
+// handshakeTime is how long a peer may take for a TLS handshake.
 const handshakeTime = 30 * time.Second
 
 // Server listens on one port. Its fields must not change after Listen.
@@ -170,10 +170,7 @@ func (s *Server) handle(c net.Conn) {
 		return
 	}
 	t := tls.Server(c, s.TLS)
-	ctx, cancel := context.WithTimeout(s.ctx, handshakeTime)
-	err := t.HandshakeContext(ctx)
-	cancel()
-	if err != nil {
+	if err := Handshake(s.ctx, t); err != nil {
 		s.Metrics.refused(s.Name, "handshake")
 		s.Log.Debug("TLS handshake failed", "listener", s.Name, "peer", c.RemoteAddr(), "error", err)
 		return
@@ -220,6 +217,21 @@ type drainKey struct{}
 func Draining(ctx context.Context) <-chan struct{} {
 	c, _ := ctx.Value(drainKey{}).(chan struct{})
 	return c
+}
+
+// Handshake does the server's side of a TLS handshake within handshakeTime. A drain ends
+// it: nothing was said yet that could be lost.
+func Handshake(ctx context.Context, t *tls.Conn) error {
+	hs, cancel := context.WithTimeout(ctx, handshakeTime)
+	defer cancel()
+	go func() {
+		select {
+		case <-Draining(ctx):
+			cancel()
+		case <-hs.Done():
+		}
+	}()
+	return t.HandshakeContext(hs)
 }
 
 // WithDraining gives a context in which Draining returns c, for a session without a Server.

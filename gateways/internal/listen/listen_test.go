@@ -3,6 +3,7 @@ package listen
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"io"
 	"log/slog"
 	"net"
@@ -115,6 +116,25 @@ func TestASessionThatDoesNotEndIsCutOff(t *testing.T) {
 		t.Error("nobody is told")
 	}
 	if _, err := r.ReadString('\n'); err == nil {
+		t.Error("it is still open")
+	}
+}
+
+func TestADrainWaitsForNoHandshake(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	s := start(t, &Server{Name: "smtp", Implicit: true, TLS: &tls.Config{}, Metrics: NewMetrics(reg), Handler: greet})
+	_, r := dial(t, s)
+	for deadline := time.Now().Add(10 * time.Second); openNow(t, reg) < 1; {
+		if time.Now().After(deadline) {
+			t.Fatal("it doesn't accept")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := s.Shutdown(ctx); err != nil {
+		t.Error(err)
+	}
+	if _, err := r.ReadByte(); err == nil {
 		t.Error("it is still open")
 	}
 }
