@@ -20,8 +20,8 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 			Help: "POP3 commands by verb and reply (ok, err)."}, []string{"command", "reply"}),
 		retrieved: prometheus.NewCounter(prometheus.CounterOpts{Name: "godwit_pop3_retrieved_total",
 			Help: "Messages sent whole by RETR."}),
-		octets: prometheus.NewCounter(prometheus.CounterOpts{Name: "godwit_pop3_retrieved_octets_total",
-			Help: "Octets of the messages sent whole."}),
+		octets: prometheus.NewCounter(prometheus.CounterOpts{Name: "godwit_pop3_retrieved_bytes_total",
+			Help: "Bytes of the messages sent whole."}),
 		deleted: prometheus.NewCounter(prometheus.CounterOpts{Name: "godwit_pop3_deleted_total",
 			Help: "Messages deleted at QUIT."}),
 	}
