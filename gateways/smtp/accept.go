@@ -44,6 +44,11 @@ func (s *session) accept() {
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
 }
 
+const (
+	maxSends  = 4                      // of one job
+	sendAgain = 100 * time.Millisecond // and twice, three times that
+)
+
 // enqueue sends one job for each hundred accounts.
 func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary) error {
 	now := s.cfg.Now()
@@ -59,11 +64,28 @@ func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum
 		if err != nil {
 			return err
 		}
-		if err := s.cfg.Queue.Send(ctx, queue.Deliver, queue.Message{Group: t.tenant, Body: body}); err != nil {
+		if err := s.send(ctx, queue.Message{Group: t.tenant, Body: body}); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// send hands over one job. A send of which nobody knows whether it took place is made
+// again: the job's deliveries have their names, so that two jobs deliver once, while a
+// peer that is told 451 comes back with a message that has another name.
+func (s *session) send(ctx context.Context, m queue.Message) error {
+	for try := 1; ; try++ {
+		err := s.cfg.Queue.Send(ctx, queue.Deliver, m)
+		if err == nil || !kinds.Of(err).Temporary() || try == maxSends {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(try) * sendAgain):
+		case <-ctx.Done():
+			return err
+		}
+	}
 }
 
 // threadRoots is what THREADID is made of: the message's own id, what it answers, and

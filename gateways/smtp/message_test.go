@@ -396,3 +396,23 @@ func (w *world) sendRaw(t *testing.T, size int64) string {
 	}
 	return s[:3]
 }
+
+func TestAJobWhoseSendHasNoAnswerIsSentAgainUnderItsName(t *testing.T) {
+	w := newWorld(t)
+	times := 0
+	w.heap.fail = func(what string) error {
+		if what != "job" {
+			return nil
+		}
+		if times++; times == 1 {
+			return kinds.Errorf(kinds.Unavailable, "no answer")
+		}
+		return nil
+	}
+	if err := w.send(t, "", []string{"alice@demo.test"}, strings.NewReader("Subject: x\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	if j := w.next(t); times != 2 || j.Recipients[0].Account.ID != "alice@demo.test" {
+		t.Errorf("%d sends of %+v", times, j)
+	}
+}
