@@ -1,0 +1,100 @@
+package service_test
+
+import (
+	"fmt"
+	"io"
+	"testing"
+	"time"
+
+	"github.com/godwit-mail/godwit/tests/world"
+)
+
+// loggedIn opens a session of each protocol that reads mail.
+func loggedIn(t *testing.T, w *world.World, user string) map[string]*session {
+	t.Helper()
+	login := `a LOGIN ` + user + ` "` + world.Password + `"`
+	return map[string]*session{
+		"imap, selected": open(t, w, "imaps", "* OK", login, "a OK", "b SELECT INBOX", "b OK"),
+		"imap, idle":     open(t, w, "imaps", "* OK", login, "a OK", "b SELECT INBOX", "b OK", "c IDLE", "+ "),
+		"pop3":           open(t, w, "pop3s", "+OK", "USER "+user, "+OK", "PASS "+world.Password, "+OK"),
+	}
+}
+
+// ended waits for the last words of each session.
+func ended(t *testing.T, all map[string]*session, imap, pop3 string) {
+	t.Helper()
+	for name, s := range all {
+		want := imap
+		if name == "pop3" {
+			want = pop3
+		}
+		if err := s.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		rest, err := io.ReadAll(s.in)
+		if err != nil {
+			t.Errorf("%s goes on: %v after %q", name, err, rest)
+		} else if string(rest) != want {
+			t.Errorf("%s ends with %q, want %q", name, rest, want)
+		}
+	}
+}
+
+func TestSuspensionAndANewPasswordEndSessions(t *testing.T) {
+	const access = "-ERR [AUTH] Access to the account has changed, log in again\r\n"
+	w := world.Start(t, world.Config{})
+	w.OtherTenant()
+	untouched := loggedIn(t, w, world.Bob)
+	for _, test := range []struct{ what, method, path, body, imap string }{
+		{"a new password", "PUT", "/v1/accounts/alice@demo.test/password", `{"password":%q}`,
+			"* BYE [AUTHENTICATIONFAILED] The password has changed, log in again\r\n"},
+		{"suspension", "PATCH", "/v1/accounts/alice@demo.test", `{"suspended":true}`,
+			"* BYE [CONTACTADMIN] The account is suspended\r\n"},
+	} {
+		sessions := loggedIn(t, w, world.Alice)
+		body := test.body
+		if test.method == "PUT" {
+			body = fmt.Sprintf(body, world.Password)
+		}
+		w.Admin(test.method, test.path, body)
+		t.Run(test.what, func(t *testing.T) { ended(t, sessions, test.imap, access) })
+	}
+	t.Run("of the tenant", func(t *testing.T) {
+		sessions := loggedIn(t, w, world.Carol)
+		w.Admin("PATCH", "/v1/tenants/other", `{"suspended":true}`)
+		ended(t, sessions, "* BYE [CONTACTADMIN] The account is suspended\r\n", access)
+	})
+	t.Run("nobody logs in after it", func(t *testing.T) {
+		open(t, w, "imaps", "* OK", `a LOGIN `+world.Alice+` "`+world.Password+`"`, "a NO")
+		open(t, w, "pop3s", "+OK", "USER "+world.Alice, "+OK", "PASS "+world.Password, "-ERR")
+	})
+	t.Run("others go on", func(t *testing.T) {
+		untouched["imap, selected"].say(t, "z NOOP", "z OK")
+		untouched["pop3"].say(t, "NOOP", "+OK")
+	})
+	t.Run("until the drain", func(t *testing.T) {
+		w.Stop()
+		ended(t, untouched, "* BYE [UNAVAILABLE] Shutting down, try again\r\n", "-ERR [SYS/TEMP] Shutting down\r\n")
+	})
+}
+
+// say sends a line and reads up to one that begins with what is expected.
+func (s *session) say(t *testing.T, text, want string) (lines []string) {
+	t.Helper()
+	if _, err := io.WriteString(s, text+"\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		if err := s.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
+			t.Fatal(err)
+		}
+		line, err := s.in.ReadString('\n')
+		if err != nil {
+			t.Fatalf("%q is answered with %q, not with %q: %v", text, lines, want, err)
+		}
+		lines = append(lines, line)
+		if len(line) >= len(want) && line[:len(want)] == want {
+			return lines
+		}
+	}
+}
