@@ -2,6 +2,7 @@ package serve
 
 import (
 	"context"
+	"path/filepath"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/blob"
@@ -67,6 +68,11 @@ func openPorts(f *folder, o *Options, hook observe.Hook) (_ *ports, err error) {
 	q, err := queuesqlite.New(p.queueDB, queuesqlite.Options{Now: o.Now, Nasty: o.Nasty})
 	if err != nil {
 		return nil, err
+	}
+	// files.New syncs the data folder, with the databases in it; the folder's own name is
+	// in its parent.
+	if err := o.Files.SyncDir(filepath.Dir(f.path)); err != nil {
+		return nil, kinds.Wrap(kinds.Unavailable, err, "sync the folder above the data folder")
 	}
 	b, err := files.New(f.in(blobsName), o.Files)
 	if err != nil {
