@@ -55,21 +55,23 @@ func ParsePath(s string) (p Path, rest string, err error) {
 	return p, rest, err
 }
 
-// closing gives the index of the > that ends the path, past any in quotes.
+// closing gives the index of the > that ends the path, past any in quotes or in a
+// literal, where a quote is a character as others.
 func closing(s string) int {
-	quoted := false
+	quoted, literal := false, false
 	for i := 1; i < len(s); i++ {
-		switch s[i] {
-		case '\\':
-			if quoted {
-				i++
-			}
-		case '"':
+		switch c := s[i]; {
+		case literal:
+			literal = c != ']'
+		case c == '\\' && quoted:
+			i++
+		case c == '"':
 			quoted = !quoted
-		case '>':
-			if !quoted {
-				return i
-			}
+		case quoted:
+		case c == '[':
+			literal = true
+		case c == '>':
+			return i
 		}
 	}
 	return -1
