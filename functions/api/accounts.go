@@ -74,7 +74,7 @@ func (s *server) accounts(api huma.API) {
 			Paged
 			ByDomain
 		}) (*list[Account], error) {
-			return listed(ctx, s, in.Paged, in.ByDomain, "accounts", s.dir.Accounts, viewAccount)
+			return listedByDomain(ctx, s, in.Paged, in.ByDomain, "accounts", s.dir.Accounts, viewAccount)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/accounts", "create-account", "Create an account", http.StatusCreated),
@@ -96,10 +96,7 @@ func (s *server) accounts(api huma.API) {
 				n.Settings = in.Body.Settings.settings()
 			}
 			a, err := s.dir.CreateAccount(ctx, scope(ctx), n)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[NewAccount]{Location: "/v1/accounts/" + segment(a.Address), ETag: `"` + a.Tag + `"`, Body: NewAccount{viewAccount(a), generated}}, nil
+			return created(ctx, s, "/v1/accounts/"+segment(a.Address), a.Tag, NewAccount{viewAccount(a), generated}, err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}", "get-account", "Show an account and what it holds", http.StatusOK),
@@ -113,10 +110,7 @@ func (s *server) accounts(api huma.API) {
 				return nil, s.problem(ctx, err)
 			}
 			use, err := s.dir.Usage(ctx, a)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(a.Tag, AccountUse{Account: viewAccount(a), Quota: effective.Quota, Usage: Usage(use)}), nil
+			return shown(ctx, s, a.Tag, AccountUse{Account: viewAccount(a), Quota: effective.Quota, Usage: Usage(use)}, err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/accounts/{address}", "change-account", "Change an account: what is left out stays", http.StatusOK),
@@ -137,10 +131,7 @@ func (s *server) accounts(api huma.API) {
 				set(&a.Suspended, in.Body.Suspended)
 				return nil
 			})
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(a.Tag, viewAccount(a)), nil
+			return shown(ctx, s, a.Tag, viewAccount(a), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/accounts/{address}", "delete-account", "Delete an account and free its address", http.StatusNoContent),
@@ -148,29 +139,6 @@ func (s *server) accounts(api huma.API) {
 			AccountPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteAccount(ctx, scope(ctx), in.Address, match))
+			return s.remove(ctx, in.MayMatch, in.Address, s.dir.DeleteAccount)
 		})
-}
-
-// listed answers for a list by domain and local part.
-func listed[T, V any](ctx context.Context, s *server, p Paged, by ByDomain, what string,
-	read func(context.Context, directory.Scope, directory.Page) ([]T, string, error), view func(T) V) (*list[V], error) {
-	of := by.of(what)
-	page, err := p.page(of, by.Domain)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	who, err := s.narrow(ctx, by.Tenant)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	found, next, err := read(ctx, who, page)
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return fill(of, found, next, view), nil
 }

@@ -27,7 +27,7 @@ func (s *server) aliases(api huma.API) {
 			Paged
 			ByDomain
 		}) (*list[Alias], error) {
-			return listed(ctx, s, in.Paged, in.ByDomain, "aliases", s.dir.Aliases, viewAlias)
+			return listedByDomain(ctx, s, in.Paged, in.ByDomain, "aliases", s.dir.Aliases, viewAlias)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/aliases", "create-alias", "Create an alias", http.StatusCreated),
@@ -38,19 +38,13 @@ func (s *server) aliases(api huma.API) {
 			}
 		}) (*made[Alias], error) {
 			a, err := s.dir.CreateAlias(ctx, scope(ctx), in.Body.Address, in.Body.Target)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[Alias]{Location: "/v1/aliases/" + segment(a.Address), ETag: `"` + a.Tag + `"`, Body: viewAlias(a)}, nil
+			return created(ctx, s, "/v1/aliases/"+segment(a.Address), a.Tag, viewAlias(a), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/aliases/{address}", "get-alias", "Show an alias", http.StatusOK),
 		func(ctx context.Context, in *AccountPath) (*one[Alias], error) {
 			a, err := s.dir.Alias(ctx, scope(ctx), in.Address)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(a.Tag, viewAlias(a)), nil
+			return shown(ctx, s, a.Tag, viewAlias(a), err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/aliases/{address}", "change-alias", "Lead an alias to another address", http.StatusOK),
@@ -66,10 +60,7 @@ func (s *server) aliases(api huma.API) {
 				return nil, s.problem(ctx, err)
 			}
 			a, err := s.dir.ChangeAlias(ctx, scope(ctx), in.Address, match, in.Body.Target)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(a.Tag, viewAlias(a)), nil
+			return shown(ctx, s, a.Tag, viewAlias(a), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/aliases/{address}", "delete-alias", "Delete an alias", http.StatusNoContent),
@@ -77,10 +68,6 @@ func (s *server) aliases(api huma.API) {
 			AccountPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteAlias(ctx, scope(ctx), in.Address, match))
+			return s.remove(ctx, in.MayMatch, in.Address, s.dir.DeleteAlias)
 		})
 }

@@ -99,29 +99,3 @@ func operation(method, path, id, summary string, status int) huma.Operation {
 }
 
 func ptr[T any](v T) *T { return &v }
-
-// one is the answer that shows one object.
-type one[T any] struct {
-	ETag string `header:"ETag" doc:"The object's version, for If-Match."`
-	Body T
-}
-
-func show[T any](tag string, body T) *one[T] { return &one[T]{ETag: `"` + tag + `"`, Body: body} }
-
-// made is the answer to a creation.
-type made[T any] struct {
-	Location string `header:"Location"`
-	ETag     string `header:"ETag" doc:"The object's version, for If-Match."`
-	Body     T
-}
-
-// list is the answer that shows a page.
-type list[T any] struct {
-	Body struct {
-		Items []T    `json:"items" nullable:"false"`
-		Next  string `json:"next,omitempty" doc:"Cursor of the next page; there is none at the end. A page may be short and not the last."`
-	}
-}
-
-// none is the answer without a body.
-type none struct{}

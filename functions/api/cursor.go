@@ -4,7 +4,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 
-	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -47,23 +46,6 @@ func position(of, cursor string) (string, error) {
 		}
 	}
 	return "", kinds.Errorf(kinds.Invalid, "api: this cursor is not of this list")
-}
-
-// fill turns what the directory lists into a page.
-func fill[T, V any](of string, found []T, next string, view func(T) V) *list[V] {
-	l := new(list[V])
-	l.Body.Items = make([]V, 0, len(found))
-	for _, f := range found {
-		l.Body.Items = append(l.Body.Items, view(f))
-	}
-	l.Body.Next = makeCursor(of, next)
-	return l
-}
-
-// page is the part of the directory's list that is asked for.
-func (p Paged) page(of, domain string) (directory.Page, error) {
-	after, err := position(of, p.Cursor)
-	return directory.Page{Domain: domain, After: after, Limit: p.limit()}, err
 }
 
 func (p Paged) limit() int {

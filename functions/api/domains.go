@@ -54,24 +54,10 @@ func (s *server) domains(api huma.API) {
 			Paged
 			ByTenant
 		}) (*list[Domain], error) {
-			of := "domains/" + in.Tenant
-			after, err := position(of, in.Cursor)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			who, err := s.narrow(ctx, in.Tenant)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			found, err := s.dir.Domains(ctx, who, after, in.limit())
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			next := ""
-			if len(found) == in.limit() {
-				next = found[len(found)-1].Name
-			}
-			return fill(of, found, next, viewDomain), nil
+			return listed(ctx, s, in.Paged, "domains/"+in.Tenant, in.Tenant, func(who directory.Scope, after string) ([]directory.Domain, string, error) {
+				found, err := s.dir.Domains(ctx, who, after, in.limit())
+				return found, following(found, in.limit(), func(d directory.Domain) string { return d.Name }), err
+			}, viewDomain)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/domains", "create-domain", "Create a domain: active at once with a key of the service, else when its owner is proven", http.StatusCreated),
@@ -90,28 +76,19 @@ func (s *server) domains(api huma.API) {
 				return nil, s.problem(ctx, kinds.Errorf(kinds.Invalid, "api: a key of the service names the tenant"))
 			}
 			d, err := s.dir.CreateDomain(ctx, who, tenant, in.Body.Name)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[Domain]{Location: "/v1/domains/" + d.Name, ETag: `"` + d.Tag + `"`, Body: viewDomain(d)}, nil
+			return created(ctx, s, "/v1/domains/"+d.Name, d.Tag, viewDomain(d), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}", "get-domain", "Show a domain", http.StatusOK),
 		func(ctx context.Context, in *DomainPath) (*one[Domain], error) {
 			d, err := s.dir.Domain(ctx, scope(ctx), in.Domain)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(d.Tag, viewDomain(d)), nil
+			return shown(ctx, s, d.Tag, viewDomain(d), err)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/domains/{domain}/verify", "verify-domain", "Look for the proof of a domain's owner, and activate it", http.StatusOK),
 		func(ctx context.Context, in *DomainPath) (*one[Domain], error) {
 			d, err := s.dir.VerifyDomain(ctx, scope(ctx), in.Domain)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(d.Tag, viewDomain(d)), nil
+			return shown(ctx, s, d.Tag, viewDomain(d), err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/domains/{domain}", "change-domain", "Change a domain: what is left out stays", http.StatusOK),
@@ -134,10 +111,7 @@ func (s *server) domains(api huma.API) {
 				set(&d.Postmaster, in.Body.Postmaster)
 				return nil
 			})
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(d.Tag, viewDomain(d)), nil
+			return shown(ctx, s, d.Tag, viewDomain(d), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/domains/{domain}", "delete-domain", "Give up a domain that has no addresses", http.StatusNoContent),
@@ -145,10 +119,6 @@ func (s *server) domains(api huma.API) {
 			DomainPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteDomain(ctx, scope(ctx), in.Domain, match))
+			return s.remove(ctx, in.MayMatch, in.Domain, s.dir.DeleteDomain)
 		})
 }

@@ -27,7 +27,7 @@ func (s *server) groups(api huma.API) {
 			Paged
 			ByDomain
 		}) (*list[Group], error) {
-			return listed(ctx, s, in.Paged, in.ByDomain, "groups", s.dir.Groups, viewGroup)
+			return listedByDomain(ctx, s, in.Paged, in.ByDomain, "groups", s.dir.Groups, viewGroup)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/groups", "create-group", "Create a group", http.StatusCreated),
@@ -38,19 +38,13 @@ func (s *server) groups(api huma.API) {
 			}
 		}) (*made[Group], error) {
 			g, err := s.dir.CreateGroup(ctx, scope(ctx), in.Body.Address, in.Body.Members)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[Group]{Location: "/v1/groups/" + segment(g.Address), ETag: `"` + g.Tag + `"`, Body: viewGroup(g)}, nil
+			return created(ctx, s, "/v1/groups/"+segment(g.Address), g.Tag, viewGroup(g), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/groups/{address}", "get-group", "Show a group", http.StatusOK),
 		func(ctx context.Context, in *AccountPath) (*one[Group], error) {
 			g, err := s.dir.Group(ctx, scope(ctx), in.Address)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(g.Tag, viewGroup(g)), nil
+			return shown(ctx, s, g.Tag, viewGroup(g), err)
 		})
 
 	huma.Register(api, operation(http.MethodPut, "/v1/groups/{address}/members", "set-members", "Replace a group's members", http.StatusOK),
@@ -66,10 +60,7 @@ func (s *server) groups(api huma.API) {
 				return nil, s.problem(ctx, err)
 			}
 			g, err := s.dir.ChangeGroup(ctx, scope(ctx), in.Address, match, in.Body.Members)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(g.Tag, viewGroup(g)), nil
+			return shown(ctx, s, g.Tag, viewGroup(g), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/groups/{address}", "delete-group", "Delete a group", http.StatusNoContent),
@@ -77,10 +68,6 @@ func (s *server) groups(api huma.API) {
 			AccountPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteGroup(ctx, scope(ctx), in.Address, match))
+			return s.remove(ctx, in.MayMatch, in.Address, s.dir.DeleteGroup)
 		})
 }

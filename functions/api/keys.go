@@ -40,20 +40,9 @@ func (s *server) keys(api huma.API) {
 			Paged
 			ByTenant
 		}) (*list[Key], error) {
-			of := "keys/" + in.Tenant
-			after, err := position(of, in.Cursor)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			who, err := s.narrow(ctx, in.Tenant)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			found, next, err := s.dir.Keys(ctx, who, who.Tenant, after, in.limit())
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return fill(of, found, next, viewKey), nil
+			return listed(ctx, s, in.Paged, "keys/"+in.Tenant, in.Tenant, func(who directory.Scope, after string) ([]directory.Key, string, error) {
+				return s.dir.Keys(ctx, who, who.Tenant, after, in.limit())
+			}, viewKey)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/keys", "create-key", "Create an API key", http.StatusCreated),
@@ -70,19 +59,13 @@ func (s *server) keys(api huma.API) {
 				tenant = who.Tenant
 			}
 			k, secret, err := s.dir.CreateKey(ctx, who, tenant, in.Body.Domain, in.Body.Name)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[NewKey]{Location: "/v1/keys/" + k.ID, ETag: `"` + k.Tag + `"`, Body: NewKey{viewKey(k), secret}}, nil
+			return created(ctx, s, "/v1/keys/"+k.ID, k.Tag, NewKey{viewKey(k), secret}, err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/keys/{id}", "get-key", "Show an API key", http.StatusOK),
 		func(ctx context.Context, in *KeyPath) (*one[Key], error) {
 			k, err := s.dir.Key(ctx, scope(ctx), in.ID)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(k.Tag, viewKey(k)), nil
+			return shown(ctx, s, k.Tag, viewKey(k), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/keys/{id}", "revoke-key", "Revoke an API key at once", http.StatusNoContent),
@@ -90,10 +73,6 @@ func (s *server) keys(api huma.API) {
 			KeyPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteKey(ctx, scope(ctx), in.ID, match))
+			return s.remove(ctx, in.MayMatch, in.ID, s.dir.DeleteKey)
 		})
 }

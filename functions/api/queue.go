@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
+
+	"github.com/godwit-mail/godwit/shared/directory"
 )
 
 // Spool is where jobs are parked that really failed. tenant "" is all tenants; a job of
@@ -43,23 +45,12 @@ func (s *server) queue(api huma.API) {
 			Paged
 			ByTenant
 		}) (*list[Job], error) {
-			of := "queue/" + in.Tenant
-			after, err := position(of, in.Cursor)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			who, err := s.narrow(ctx, in.Tenant)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			if err := who.NeedTenant(); err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			jobs, next, err := s.spool.List(ctx, who.Tenant, after, in.limit())
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return fill(of, jobs, next, func(j Job) Job { return j }), nil
+			return listed(ctx, s, in.Paged, "queue/"+in.Tenant, in.Tenant, func(who directory.Scope, after string) ([]Job, string, error) {
+				if err := who.NeedTenant(); err != nil {
+					return nil, "", err
+				}
+				return s.spool.List(ctx, who.Tenant, after, in.limit())
+			}, func(j Job) Job { return j })
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/queue/{id}", "get-job", "Show a parked job", http.StatusOK),

@@ -154,8 +154,5 @@ func (s *server) levelSettings(ctx context.Context, err error, tag string, own d
 		return nil, s.problem(ctx, err)
 	}
 	e, err := effective()
-	if err != nil {
-		return nil, s.problem(ctx, err)
-	}
-	return show(tag, viewSettings(own, e)), nil
+	return shown(ctx, s, tag, viewSettings(own, e), err)
 }

@@ -31,19 +31,10 @@ type TenantPath struct {
 func (s *server) tenants(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/tenants", "list-tenants", "List the tenants that the key sees", http.StatusOK),
 		func(ctx context.Context, in *Paged) (*list[Tenant], error) {
-			after, err := position("tenants", in.Cursor)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			found, err := s.dir.Tenants(ctx, scope(ctx), after, in.limit())
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			next := ""
-			if len(found) == in.limit() {
-				next = found[len(found)-1].Name
-			}
-			return fill("tenants", found, next, viewTenant), nil
+			return listed(ctx, s, *in, "tenants", "", func(who directory.Scope, after string) ([]directory.Tenant, string, error) {
+				found, err := s.dir.Tenants(ctx, who, after, in.limit())
+				return found, following(found, in.limit(), func(t directory.Tenant) string { return t.Name }), err
+			}, viewTenant)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/tenants", "create-tenant", "Create a tenant", http.StatusCreated),
@@ -53,19 +44,13 @@ func (s *server) tenants(api huma.API) {
 			}
 		}) (*made[Tenant], error) {
 			t, err := s.dir.CreateTenant(ctx, scope(ctx), in.Body.Name)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return &made[Tenant]{Location: "/v1/tenants/" + t.Name, ETag: `"` + t.Tag + `"`, Body: viewTenant(t)}, nil
+			return created(ctx, s, "/v1/tenants/"+t.Name, t.Tag, viewTenant(t), err)
 		})
 
 	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}", "get-tenant", "Show a tenant", http.StatusOK),
 		func(ctx context.Context, in *TenantPath) (*one[Tenant], error) {
 			t, err := s.dir.Tenant(ctx, scope(ctx), in.Tenant)
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(t.Tag, viewTenant(t)), nil
+			return shown(ctx, s, t.Tag, viewTenant(t), err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/tenants/{tenant}", "change-tenant", "Change a tenant: what is left out stays", http.StatusOK),
@@ -86,10 +71,7 @@ func (s *server) tenants(api huma.API) {
 				set(&t.Postmaster, in.Body.Postmaster)
 				return nil
 			})
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return show(t.Tag, viewTenant(t)), nil
+			return shown(ctx, s, t.Tag, viewTenant(t), err)
 		})
 
 	huma.Register(api, operation(http.MethodDelete, "/v1/tenants/{tenant}", "delete-tenant", "Delete a tenant that has no domains", http.StatusNoContent),
@@ -97,11 +79,7 @@ func (s *server) tenants(api huma.API) {
 			TenantPath
 			MayMatch
 		}) (*none, error) {
-			match, err := in.tag()
-			if err != nil {
-				return nil, s.problem(ctx, err)
-			}
-			return nil, s.problem(ctx, s.dir.DeleteTenant(ctx, scope(ctx), in.Tenant, match))
+			return s.remove(ctx, in.MayMatch, in.Tenant, s.dir.DeleteTenant)
 		})
 }
 
