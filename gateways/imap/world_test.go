@@ -3,13 +3,9 @@ package imap
 import (
 	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"log/slog"
-	"math/big"
 	"net"
 	"path/filepath"
 	"strings"
@@ -21,6 +17,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 	"github.com/emersion/go-imap/v2/imapclient"
 
+	"github.com/godwit-mail/godwit/gateways/internal/gatewaytest"
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/gateways/internal/login"
@@ -45,7 +42,7 @@ type world struct {
 	id      directory.Identity
 	quota   atomic.Int64
 	tls     *tls.Config
-	roots   *x509.CertPool
+	trust   *tls.Config // of clients
 	servers map[string]*listen.Server
 	gateway *Gateway
 	budget  *intake.Budget
@@ -93,7 +90,7 @@ func newWorld(t testing.TB) *world {
 	if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
 		t.Fatal(err)
 	}
-	w.tls, w.roots = certificate(t)
+	w.tls, w.trust = gatewaytest.Certificate(t)
 	w.gateway = New(Config{Accounts: w.store, Blobs: w.blobs, Budget: w.budget, TempDir: t.TempDir(), TLS: w.tls, Now: time.Now, Log: log,
 		Login: login.New(login.Config{Directory: w, Records: dt.Records, Now: time.Now, Log: log}),
 		Quota: func(context.Context, *directory.Identity) (int64, error) { return w.quota.Load(), nil }})
@@ -107,7 +104,7 @@ func newWorld(t testing.TB) *world {
 	t.Cleanup(func() { stop(); running.Wait() })
 	w.serve("imap", &listen.Server{Handler: w.gateway.Serve})
 	w.serve("imaps", &listen.Server{Handler: w.gateway.Serve, TLS: w.tls, Implicit: true})
-	w.serve("smtp", &listen.Server{Handler: w.takeMail})
+	w.serve("smtp", &listen.Server{Handler: func(_ context.Context, c net.Conn) { gatewaytest.TakeMail(c, w.deliver) }})
 	t.Cleanup(func() {
 		if strings.Contains(w.log.String(), "session panicked") {
 			t.Error("a session panicked")
@@ -121,26 +118,11 @@ func newWorld(t testing.TB) *world {
 
 func (w *world) serve(name string, s *listen.Server) {
 	w.t.Helper()
-	s.Name, s.Addr, s.Log = name, "127.0.0.1:0", slog.New(slog.DiscardHandler)
-	if err := s.Listen(context.Background()); err != nil {
-		w.t.Fatal(err)
-	}
+	gatewaytest.Serve(w.t, name, s)
 	w.servers[name] = s
-	done := make(chan error, 1)
-	go func() { done <- s.Serve() }()
-	w.t.Cleanup(func() {
-		if err := w.shutdown(name); err != nil {
-			w.t.Error(err)
-		}
-		<-done
-	})
 }
 
-func (w *world) shutdown(name string) error {
-	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-	defer cancel()
-	return w.servers[name].Shutdown(ctx)
-}
+func (w *world) shutdown(name string) error { return gatewaytest.Shutdown(w.servers[name]) }
 
 // deliver delivers a message to INBOX, as functions/deliver does.
 func (w *world) deliver(head, body string) {
@@ -181,7 +163,7 @@ func (w *world) client(options *imapclient.Options) *imapclient.Client {
 	if options == nil {
 		options = &imapclient.Options{}
 	}
-	options.TLSConfig = &tls.Config{RootCAs: w.roots, ServerName: "localhost"}
+	options.TLSConfig = w.trust
 	c, err := imapclient.DialTLS(w.servers["imaps"].Address().String(), options)
 	if err != nil {
 		w.t.Fatal(err)
@@ -222,74 +204,12 @@ func appendTo(t testing.TB, c *imapclient.Client, mailbox, text string, flags ..
 // dialog opens the world's ports for a script.
 func (w *world) dialog() dialog.World {
 	return dialog.World{
-		TLS:  &tls.Config{RootCAs: w.roots, ServerName: "localhost"},
+		TLS:  w.trust,
 		Vars: map[string]string{"user": w.id.Address, "password": testPassword},
 		Dial: func(ctx context.Context, name string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", w.servers[name].Address().String())
+			return gatewaytest.Dial(ctx, w.servers[name])
 		},
 	}
-}
-
-// takeMail is as much of SMTP as scripts need to send themselves mail.
-func (w *world) takeMail(_ context.Context, c net.Conn) {
-	var pending, data []byte
-	inData := false
-	say := func(s string) { _, _ = c.Write([]byte(s + "\r\n")) }
-	say("220 ready")
-	buf := make([]byte, 4096)
-	for {
-		n, err := c.Read(buf)
-		if err != nil {
-			return
-		}
-		pending = append(pending, buf[:n]...)
-		for {
-			i := bytes.IndexByte(pending, '\n')
-			if i < 0 {
-				break
-			}
-			line := string(pending[:i+1])
-			pending = pending[i+1:]
-			switch {
-			case inData && line == ".\r\n":
-				w.deliver("Return-Path: <sender@example.net>\r\n", string(data))
-				inData = false
-				say("250 taken")
-			case inData:
-				data = append(data, strings.TrimPrefix(line, ".")...)
-			case strings.HasPrefix(line, "DATA"):
-				inData, data = true, nil
-				say("354 go on")
-			case strings.HasPrefix(line, "QUIT"):
-				say("221 bye")
-				return
-			default:
-				say("250 ok")
-			}
-		}
-	}
-}
-
-func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, roots
 }
 
 func TestDialogues(t *testing.T) {

@@ -1,24 +1,16 @@
 package pop3
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
-	"crypto/x509/pkix"
-	"fmt"
 	"log/slog"
-	"math/big"
 	"net"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/gateways/internal/gatewaytest"
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
@@ -37,7 +29,7 @@ type world struct {
 	store  *account.Store
 	id     directory.Identity
 	tls    *tls.Config
-	roots  *x509.CertPool
+	client *tls.Config
 }
 
 func newWorld(t *testing.T) *world {
@@ -52,7 +44,7 @@ func newWorld(t *testing.T) *world {
 	if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
 		t.Fatal(err)
 	}
-	w.tls, w.roots = certificate(t)
+	w.tls, w.client = gatewaytest.Certificate(t)
 	return w
 }
 
@@ -97,90 +89,19 @@ func (w *world) content(head, body string) account.Content {
 // dialog opens the world's ports for a script.
 func (w *world) dialog() dialog.World {
 	gateway := w.gateway(w.store)
-	addr := map[string]string{}
-	for name, s := range map[string]*listen.Server{
+	servers := map[string]*listen.Server{
 		"pop3":  {Handler: gateway.Handle},
 		"pop3s": {Handler: gateway.Handle, TLS: w.tls, Implicit: true},
-		"smtp":  {Handler: w.takeMail},
-	} {
-		s.Name, s.Addr, s.Log = name, "127.0.0.1:0", slog.New(slog.DiscardHandler)
-		if err := s.Listen(context.Background()); err != nil {
-			w.t.Fatal(err)
-		}
-		addr[name] = s.Address().String()
-		done := make(chan error, 1)
-		go func() { done <- s.Serve() }()
-		w.t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			if err := s.Shutdown(ctx); err != nil {
-				w.t.Error(err)
-			}
-			<-done
-		})
+		"smtp":  {Handler: func(_ context.Context, c net.Conn) { gatewaytest.TakeMail(c, w.deliver) }},
+	}
+	for name, s := range servers {
+		gatewaytest.Serve(w.t, name, s)
 	}
 	return dialog.World{
-		TLS:  &tls.Config{RootCAs: w.roots, ServerName: "localhost"},
+		TLS:  w.client,
 		Vars: map[string]string{"user": w.id.Address, "password": "open sesame"},
-		Dial: func(ctx context.Context, name string) (net.Conn, error) {
-			var d net.Dialer
-			return d.DialContext(ctx, "tcp", addr[name])
-		},
+		Dial: func(ctx context.Context, name string) (net.Conn, error) { return gatewaytest.Dial(ctx, servers[name]) },
 	}
-}
-
-// takeMail is as much of SMTP as scripts need to send themselves mail.
-func (w *world) takeMail(_ context.Context, c net.Conn) {
-	r := bufio.NewReader(c)
-	fmt.Fprint(c, "220 ready\r\n")
-	for {
-		line, err := r.ReadString('\n')
-		if err != nil {
-			return
-		}
-		switch verb := strings.ToUpper(strings.TrimSpace(line[:min(4, len(line))])); verb {
-		case "DATA":
-			fmt.Fprint(c, "354 go on\r\n")
-			var b bytes.Buffer
-			for {
-				if line, err = r.ReadString('\n'); err != nil {
-					return
-				}
-				if line == ".\r\n" {
-					break
-				}
-				b.WriteString(strings.TrimPrefix(line, "."))
-			}
-			w.deliver("Return-Path: <sender@example.net>\r\n", b.String())
-			fmt.Fprint(c, "250 taken\r\n")
-		case "QUIT":
-			fmt.Fprint(c, "221 bye\r\n")
-			return
-		default:
-			fmt.Fprint(c, "250 ok\r\n")
-		}
-	}
-}
-
-func certificate(t testing.TB) (*tls.Config, *x509.CertPool) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "localhost"}, DNSNames: []string{"localhost"},
-		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour), IsCA: true, BasicConstraintsValid: true}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	leaf, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	roots := x509.NewCertPool()
-	roots.AddCert(leaf)
-	return &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}}, roots
 }
 
 func TestDialogues(t *testing.T) {

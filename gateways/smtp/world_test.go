@@ -3,22 +3,18 @@ package smtp
 import (
 	"bufio"
 	"context"
-	"crypto/ecdsa"
-	"crypto/elliptic"
-	"crypto/rand"
 	"crypto/tls"
-	"crypto/x509"
 	"encoding/base64"
 	"fmt"
 	"io"
 	"log/slog"
-	"math/big"
 	"net"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/gateways/internal/gatewaytest"
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/gateways/internal/login"
@@ -239,7 +235,7 @@ func newWorld(t testing.TB) *world {
 func newWorldWith(t testing.TB, change func(*Config)) *world {
 	t.Helper()
 	w := &world{town: newTown(), heap: newHeap(), budget: intake.NewBudget(1 << 30), servers: map[string]*listen.Server{}}
-	server, client := certificate(t)
+	server, client := gatewaytest.Certificate(t)
 	w.client = client
 	log := slog.New(slog.DiscardHandler)
 	config := Config{Hostname: "mx.demo.test", Directory: w.town, Accounts: w.town, Blobs: blob.Store{Driver: heapBlobs{heap: w.heap}}, Queue: heapQueue{heap: w.heap},
@@ -253,55 +249,19 @@ func newWorldWith(t testing.TB, change func(*Config)) *world {
 		"submission":  {Handler: w.gateway.Submission},
 		"submissions": {Handler: w.gateway.Submission, TLS: server, Implicit: true},
 	} {
-		s.Name, s.Addr, s.Log = name, "127.0.0.1:0", log
-		if err := s.Listen(context.Background()); err != nil {
-			t.Fatal(err)
-		}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			_ = s.Serve()
-		}()
-		t.Cleanup(func() {
-			ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-			defer cancel()
-			_ = s.Shutdown(ctx)
-			<-done
-		})
+		gatewaytest.Serve(t, name, s)
 		w.servers[name] = s
 	}
 	return w
 }
 
 func (w *world) dial(ctx context.Context, listener string) (net.Conn, error) {
-	var d net.Dialer
-	return d.DialContext(ctx, "tcp", w.servers[listener].Address().String())
+	return gatewaytest.Dial(ctx, w.servers[listener])
 }
 
 func (w *world) dialog() dialog.World {
 	return dialog.World{Dial: w.dial, TLS: w.client, Vars: map[string]string{"user": "alice@demo.test", "alice": "alice@demo.test",
 		"bob": "bob@demo.test", "password": password, "domain": "demo.test"}}
-}
-
-func certificate(t testing.TB) (server, client *tls.Config) {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	template := &x509.Certificate{SerialNumber: big.NewInt(1), DNSNames: []string{"localhost"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(time.Hour)}
-	der, err := x509.CreateCertificate(rand.Reader, template, template, &key.PublicKey, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	parsed, err := x509.ParseCertificate(der)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := x509.NewCertPool()
-	pool.AddCert(parsed)
-	return &tls.Config{Certificates: []tls.Certificate{{Certificate: [][]byte{der}, PrivateKey: key}}, MinVersion: tls.VersionTLS12},
-		&tls.Config{RootCAs: pool, ServerName: "localhost"}
 }
 
 func TestDialogues(t *testing.T) {
@@ -317,9 +277,7 @@ func TestDialogues(t *testing.T) {
 // leavesNothing checks that no temporary disk is held when the sessions have ended.
 func (w *world) leavesNothing(t *testing.T) {
 	for _, s := range w.servers {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		if err := s.Shutdown(ctx); err != nil {
+		if err := gatewaytest.Shutdown(s); err != nil {
 			t.Error(err)
 		}
 	}
