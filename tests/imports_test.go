@@ -32,7 +32,7 @@ var (
 		"shared/journal/dynamodb", "shared/blob/s3", "shared/queue/sqs", "shared/records/dynamodb", "shared/notify/sqs"}
 	suites   = []string{"shared/journal/journaltest", "shared/blob/blobtest", "shared/queue/queuetest", "shared/records/recordstest", "shared/notify/notifytest"}
 	helpers  = []string{"shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/..."}
-	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "functions/*/bootstrap"}
+	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "shared/cloud", "functions/*/bootstrap"}
 	gateways = []string{"gateways/smtp/...", "gateways/pop3/...", "gateways/imap/..."}
 	steps    = []string{"functions/deliver/...", "functions/api/..."}
 )
@@ -110,8 +110,8 @@ var rules = []rule{
 		never: []string{"github.com/danielgtaylor/huma/...", "github.com/spf13/..."},
 	},
 	{
-		why: "the cloud is named by twins for it and by mains only",
-		who: []string{"./..."}, except: []string{"shared/*/dynamodb", "shared/*/s3", "shared/*/sqs", "shared/internal/awsclient/...", "functions/*/bootstrap"},
+		why: "the cloud is named by twins for it, by what gives a process these, and by mains only",
+		who: []string{"./..."}, except: []string{"shared/*/dynamodb", "shared/*/s3", "shared/*/sqs", "shared/internal/awsclient/...", "shared/cloud", "functions/internal/lambdaio", "functions/*/bootstrap"},
 		never: []string{"github.com/aws/..."},
 	},
 	{

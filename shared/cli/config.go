@@ -16,12 +16,14 @@ import (
 func newConfig(p Process) *cobra.Command {
 	config := &cobra.Command{Use: "config", Short: "Show or check the configuration"}
 	show := &cobra.Command{
-		Use: "show", Short: "Print every setting's effective value and where it came from", Args: cobra.NoArgs,
+		Use: "show [serve|gateway]", Short: "Print every setting's effective value and where it came from", Args: aRole,
+		Long: "Prints every setting of 'godwit serve' or of 'godwit gateway', its effective value and where\n" +
+			"that came from.",
 	}
-	from := settingsFlags(p, show)
+	from := settingsFlags(p, show, settings.Serve, settings.Gateway)
 	output := show.Flags().StringP("output", "o", "table", "table, json or yaml (which may be used as the configuration file)")
-	show.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, origins, err := from.load()
+	show.RunE = func(cmd *cobra.Command, role []string) error {
+		s, origins, err := from.as(role).load()
 		if err != nil {
 			return err
 		}
@@ -36,31 +38,57 @@ func newConfig(p Process) *cobra.Command {
 		return usage{fmt.Errorf("--output: %q is none of table, json, yaml", *output)}
 	}
 	check := &cobra.Command{
-		Use: "check", Short: "Tell whether the configuration is right, without starting anything", Args: cobra.NoArgs,
+		Use: "check [serve|gateway]", Short: "Tell whether the configuration is right, without starting anything", Args: aRole,
 	}
-	checked := settingsFlags(p, check)
-	check.RunE = func(cmd *cobra.Command, _ []string) error {
-		s, origins, err := checked.load()
+	checked := settingsFlags(p, check, settings.Serve, settings.Gateway)
+	check.RunE = func(cmd *cobra.Command, role []string) error {
+		s, origins, err := checked.as(role).load()
 		if err != nil {
 			return err
 		}
-		set := 0
-		for _, f := range s.Fields() {
+		set, fields := 0, fieldsOf(s)
+		for _, f := range fields {
 			if origins[f.Key] != settings.Default {
 				set++
 			}
 		}
-		_, err = fmt.Fprintf(p.Out, "the configuration is right: %d settings, %d of them not at their default\n", len(s.Fields()), set)
+		_, err = fmt.Fprintf(p.Out, "the configuration is right: %d settings, %d of them not at their default\n", len(fields), set)
 		return err
 	}
 	config.AddCommand(show, check)
 	return config
 }
 
+// aRole takes the word for whose settings are meant.
+func aRole(_ *cobra.Command, args []string) error {
+	if len(args) > 1 || len(args) == 1 && args[0] != string(settings.Serve) && args[0] != string(settings.Gateway) {
+		return fmt.Errorf("serve or gateway")
+	}
+	return nil
+}
+
+// as is c for the role that was named, if one was.
+func (c *configured) as(role []string) *configured {
+	if len(role) == 1 {
+		c.role = settings.Role(role[0])
+	}
+	return c
+}
+
+// fieldsOf are the settings that the process has.
+func fieldsOf(s *settings.Settings) (fields []settings.Field) {
+	for _, f := range s.Fields() {
+		if f.For(s.Role) {
+			fields = append(fields, f)
+		}
+	}
+	return fields
+}
+
 func showTable(w io.Writer, s *settings.Settings, from settings.Origins) error {
 	t := tabwriter.NewWriter(w, 0, 8, 2, ' ', 0)
 	fmt.Fprintln(t, "SETTING\tVALUE\tFROM")
-	for _, f := range s.Fields() {
+	for _, f := range fieldsOf(s) {
 		v := f.String()
 		if v == "" {
 			v = "-"
@@ -79,7 +107,7 @@ func showJSON(w io.Writer, s *settings.Settings, from settings.Origins) error {
 		Help    string `json:"help"`
 	}
 	var all []setting
-	for _, f := range s.Fields() {
+	for _, f := range fieldsOf(s) {
 		all = append(all, setting{f.Key, f.String(), from[f.Key], f.Default, f.Help})
 	}
 	e := json.NewEncoder(w)
@@ -91,7 +119,7 @@ func showJSON(w io.Writer, s *settings.Settings, from settings.Origins) error {
 // showYAML prints a configuration file that gives the same values.
 func showYAML(w io.Writer, s *settings.Settings, from settings.Origins) error {
 	group := ""
-	for _, f := range s.Fields() {
+	for _, f := range fieldsOf(s) {
 		name, indent := f.Key, ""
 		if g, rest, ok := strings.Cut(f.Key, "."); ok {
 			if g != group {

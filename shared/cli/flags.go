@@ -14,15 +14,17 @@ import (
 // configured is where a verb's settings come from.
 type configured struct {
 	p     Process
+	role  settings.Role
 	file  string
 	flags map[string]string
 }
 
 const fileVariable = "GODWIT_CONFIG"
 
-// settingsFlags gives cmd a flag for each setting.
-func settingsFlags(p Process, cmd *cobra.Command) *configured {
-	c := &configured{p: p, flags: map[string]string{}}
+// settingsFlags gives cmd a flag for each setting of the roles, the first of which is the
+// one that is loaded, unless another is chosen.
+func settingsFlags(p Process, cmd *cobra.Command, roles ...settings.Role) *configured {
+	c := &configured{p: p, role: roles[0], flags: map[string]string{}}
 	for _, line := range p.Env {
 		if v, ok := strings.CutPrefix(line, fileVariable+"="); ok {
 			c.file = v
@@ -30,7 +32,10 @@ func settingsFlags(p Process, cmd *cobra.Command) *configured {
 	}
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&c.file, "config", c.file, "configuration file (YAML; "+fileVariable+")")
-	for _, f := range settings.Table() {
+	for _, f := range settings.Table(c.role) {
+		if !slices.ContainsFunc(roles, f.For) {
+			continue
+		}
 		v := &settingFlag{to: c.flags, name: f.Flag(), shown: f.Default}
 		flag := cmd.Flags().VarPF(v, f.Flag(), "", f.Help+" ("+f.Env()+")")
 		if f.Bool {
@@ -41,7 +46,7 @@ func settingsFlags(p Process, cmd *cobra.Command) *configured {
 }
 
 func (c *configured) load() (*settings.Settings, settings.Origins, error) {
-	s, from, err := settings.Load(c.file, c.p.Env, c.flags)
+	s, from, err := settings.Load(c.role, c.file, c.p.Env, c.flags)
 	if err != nil {
 		return nil, nil, usage{err}
 	}

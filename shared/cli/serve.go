@@ -10,6 +10,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/observe"
 	"github.com/godwit-mail/godwit/shared/serve"
+	"github.com/godwit-mail/godwit/shared/settings"
 )
 
 func newServe(p Process) *cobra.Command {
@@ -19,7 +20,7 @@ func newServe(p Process) *cobra.Command {
 			"Settings come from flags, else the environment, else the configuration file, else the\n" +
 			"defaults. SIGTERM lets sessions and jobs end; a second one ends the process at once.",
 	}
-	from := settingsFlags(p, cmd)
+	from := settingsFlags(p, cmd, settings.Serve)
 	cmd.RunE = func(cmd *cobra.Command, _ []string) error {
 		s, _, err := from.load()
 		if err != nil {

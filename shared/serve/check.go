@@ -20,13 +20,12 @@ type Checked struct{ Accounts, Messages int }
 // account's journal folds, and the blob of every message is there in its full length.
 // The error, kinds.Corrupt, is the first thing that is not so.
 func Check(ctx context.Context, data string) (c Checked, err error) {
-	f, err := openFolder(data)
+	f, err := openFolder(data, rooms...)
 	if err != nil {
 		return c, err
 	}
 	defer f.close()
-	o := &Options{Now: time.Now, Files: files.OS{}}
-	p, err := openPorts(f, o, func(string, string, time.Time, error) {})
+	p, err := openEmbedded(f, &Options{Now: time.Now, Files: files.OS{}})
 	if err != nil {
 		return c, err
 	}
@@ -36,8 +35,8 @@ func Check(ctx context.Context, data string) (c Checked, err error) {
 			return c, err
 		}
 	}
-	store := account.New(account.Config{Journal: p.journal, Blobs: blob.Store{Driver: p.blobs}, Now: time.Now})
-	dir := directory.New(directory.Config{Records: p.records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	store := account.New(account.Config{Journal: p.Journal, Blobs: blob.Store{Driver: p.Blobs}, Now: time.Now})
+	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	page := directory.Page{Limit: directory.MaxPage}
 	for {
 		accounts, next, err := dir.Accounts(ctx, directory.ServiceScope("check"), page)
@@ -45,7 +44,7 @@ func Check(ctx context.Context, data string) (c Checked, err error) {
 			return c, err
 		}
 		for _, a := range accounts {
-			n, err := checkAccount(ctx, store, p.blobs, a.Ref)
+			n, err := checkAccount(ctx, store, p.Blobs, a.Ref)
 			if err != nil {
 				return c, kinds.Wrap(kinds.Of(err), err, "account "+string(a.Ref.ID))
 			}

@@ -28,9 +28,9 @@ type folder struct {
 	lock *os.File
 }
 
-// openFolder makes the folder where it isn't there (its parent must be), and takes it.
-// The errors say what to do.
-func openFolder(path string) (*folder, error) {
+// openFolder makes the folder where it isn't there (its parent must be), with those
+// rooms, and takes it. The errors say what to do.
+func openFolder(path string, rooms ...string) (*folder, error) {
 	path, err := filepath.Abs(path)
 	if err != nil {
 		return nil, kinds.Wrap(kinds.Invalid, err, "data folder")
@@ -60,7 +60,7 @@ func openFolder(path string) (*folder, error) {
 		_, err = fmt.Fprintf(f, "%d\n", os.Getpid())
 	}
 	if err == nil {
-		err = fd.makeRooms()
+		err = fd.makeRooms(rooms)
 	}
 	if err != nil {
 		f.Close()
@@ -71,8 +71,8 @@ func openFolder(path string) (*folder, error) {
 
 // makeRooms makes the folders within, and empties the temporary one: what is there
 // was left by a process that died.
-func (f *folder) makeRooms() error {
-	for _, name := range []string{blobsName, tlsName, tempName} {
+func (f *folder) makeRooms(names []string) error {
+	for _, name := range names {
 		if err := os.Mkdir(f.in(name), 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
 			return err
 		}

@@ -13,10 +13,12 @@ import (
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
-// newHTTP serves api and beside it what whoever runs the service asks of it.
+// newHTTP serves api, if any, and beside it what whoever runs the process asks of it.
 func (s *Service) newHTTP(api http.Handler) *http.Server {
 	mux := http.NewServeMux()
-	mux.Handle("/", api)
+	if api != nil {
+		mux.Handle("/", api)
+	}
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, r *http.Request) { plain(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", s.readyz)
 	metrics := promhttp.HandlerFor(s.registry, promhttp.HandlerOpts{MaxRequestsInFlight: 4})
@@ -41,7 +43,7 @@ func (s *Service) readyz(w http.ResponseWriter, r *http.Request) {
 		return
 	default:
 	}
-	if err := s.ports.ready(r.Context()); err != nil {
+	if err := s.ports.Ready(r.Context()); err != nil {
 		s.log.Warn("not ready", "error", err)
 		plain(w, http.StatusServiceUnavailable, "the stores do not answer: "+kinds.Of(err).String())
 		return

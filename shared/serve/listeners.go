@@ -11,9 +11,9 @@ import (
 	"github.com/godwit-mail/godwit/shared/settings"
 )
 
-// bind opens all ports that aren't off, before anything else is begun: a port that is
-// taken leaves nothing half made.
-func bind(ctx context.Context, s *settings.Settings) (open map[string]net.Listener, err error) {
+// bind opens all listeners that aren't off, before anything else is begun: a port that
+// is taken leaves nothing half made.
+func bind(ctx context.Context, listeners []listenerAddress) (open map[string]net.Listener, err error) {
 	open = map[string]net.Listener{}
 	defer func() {
 		if err != nil {
@@ -22,7 +22,7 @@ func bind(ctx context.Context, s *settings.Settings) (open map[string]net.Listen
 			}
 		}
 	}()
-	for _, l := range addresses(s) {
+	for _, l := range listeners {
 		if l.addr == "" {
 			continue
 		}
@@ -41,12 +41,27 @@ func bind(ctx context.Context, s *settings.Settings) (open map[string]net.Listen
 
 type listenerAddress struct{ name, addr string }
 
-func addresses(s *settings.Settings) []listenerAddress {
-	return []listenerAddress{
-		{"smtp", s.SMTPAddress}, {"submission", s.SubmissionAddress}, {"submissions", s.SubmissionsAddress},
-		{"imap", s.IMAPAddress}, {"imaps", s.IMAPSAddress}, {"pop3", s.POP3Address}, {"pop3s", s.POP3SAddress},
-		{"api", s.APIAddress},
+// addresses are those of a process that has everything, protocol by protocol.
+func addresses(s *settings.Settings) (all []listenerAddress) {
+	for _, p := range Protocols {
+		all = append(all, protocolAddresses(s, p)...)
 	}
+	return append(all, listenerAddress{"api", s.APIAddress})
+}
+
+// Protocols are those that gateways speak.
+var Protocols = []string{"smtp", "imap", "pop3"}
+
+func protocolAddresses(s *settings.Settings, protocol string) []listenerAddress {
+	switch protocol {
+	case "smtp":
+		return []listenerAddress{{"smtp", s.SMTPAddress}, {"submission", s.SubmissionAddress}, {"submissions", s.SubmissionsAddress}}
+	case "imap":
+		return []listenerAddress{{"imap", s.IMAPAddress}, {"imaps", s.IMAPSAddress}}
+	case "pop3":
+		return []listenerAddress{{"pop3", s.POP3Address}, {"pop3s", s.POP3SAddress}}
+	}
+	return nil
 }
 
 // windowsInUse is WSAEADDRINUSE, which syscall.EADDRINUSE is not on Windows.

@@ -20,13 +20,14 @@ import (
 
 // wireGateways makes a server for each mail port that is open. They share one throttle
 // of logins and one budget of temporary disk.
-func (s *Service) wireGateways(blobs blob.Store) {
+func (s *Service) wireGateways() {
 	st, now := s.settings, s.options.Now
+	blobs := blob.Store{Driver: s.ports.Blobs}
 	tls, temp := s.certificate.config(), s.folder.in(tempName)
-	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.records, Now: now, Log: s.log, Metrics: s.registry})
+	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry})
 	budget := gateways.NewBudget(st.TempDisk)
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Blobs: blobs,
-		Queue: s.ports.queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
+		Queue: s.ports.Queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
 	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
@@ -67,15 +68,15 @@ func (s *Service) quota(ctx context.Context, id *directory.Identity) (int64, err
 
 // wireFunctions makes the worker that delivers.
 func (s *Service) wireFunctions(parked *spool.Spool) {
-	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
+	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.Queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
 		Now: s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
-	work := functions.Worker{Queue: s.ports.queue, Name: queue.Deliver, Handle: step.Handle,
+	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Deliver, Handle: step.Handle,
 		Receivers: s.settings.DeliverWorkers, Grace: s.patience(), Log: s.log}
 	// What took the process down with it, again and again, is put where people see it.
 	dead := work
 	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Deliver), step.HandleDead, 1
 	s.workers = []*functions.Worker{&work, &dead}
-	s.registry.MustRegister(&depth{queue: s.ports.queue, names: []string{work.Name, dead.Name}})
+	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name}})
 }
 
 // shutdownGateways tells all sessions to say goodbye and waits for them; when ctx ends

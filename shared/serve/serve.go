@@ -1,5 +1,6 @@
-// Package serve runs the whole service in one process: gateways, functions and the API
-// over the embedded twins, with all data in one folder.
+// Package serve makes a process that serves: the whole service on one machine (gateways,
+// functions and the API over the embedded twins, with all data in one folder), or the
+// gateways of some protocols over the twins in AWS.
 package serve
 
 import (
@@ -8,8 +9,8 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,9 +24,11 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/blob/files"
+	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/observe"
+	"github.com/godwit-mail/godwit/shared/ports"
 	queuesqlite "github.com/godwit-mail/godwit/shared/queue/sqlite"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
@@ -37,14 +40,15 @@ type Options struct {
 	Log          *slog.Logger     // nil: silent
 	Now          func() time.Time // nil: time.Now
 	Files        files.FS         // below the blobs; nil: the machine's
-	Decorators   Decorators       // round the ports
+	Decorators   ports.Decorators // round the ports
 	Nasty        *queuesqlite.Nasty
 	DemoPassword string // of both demo accounts; "": generated
 	Passwords    directory.Passwords
-	Version      string // of the program
+	Version      string       // of the program
+	Meter        *cloud.Meter // of calls to AWS; nil: not counted
 }
 
-// Service is one process's whole service.
+// Service is what one process serves.
 type Service struct {
 	settings    *settings.Settings
 	options     Options
@@ -52,43 +56,41 @@ type Service struct {
 	folder      *folder
 	certificate *certificate
 	registry    *prometheus.Registry
-	ports       *ports
+	ports       ports.Set
+	release     []func() error // what Close calls, last first
+	background  []func(context.Context)
 	accounts    *account.Store
 	directory   *directory.Directory
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener
 	http        *http.Server
+	web         net.Listener // of http; nil: off
 	demo        *Demo
 
 	draining chan struct{}
 	drain    sync.Once
 }
 
-// Open takes the data folder and the ports and makes everything ready; Run then serves.
-// After an error nothing is held. Errors name the setting that can mend them.
+// rooms are the folders within the data folder.
+var rooms = []string{blobsName, tlsName, tempName}
+
+// Open takes the data folder and makes the whole service ready; Run then serves. After an
+// error nothing is held. Errors name the setting that can mend them.
 func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, err error) {
-	if o.Log == nil {
-		o.Log = slog.New(slog.DiscardHandler)
-	}
-	if o.Now == nil {
-		o.Now = time.Now
-	}
-	if o.Files == nil {
-		o.Files = files.OS{}
-	}
-	s := &Service{settings: st, options: o, log: o.Log, draining: make(chan struct{}), registry: prometheus.NewRegistry()}
+	s := newService(st, o)
 	defer func() {
 		if err != nil {
 			s.Close()
 		}
 	}()
-	if s.folder, err = openFolder(st.Data); err != nil {
+	if err = s.openFolder(st.Data, rooms...); err != nil {
 		return nil, err
 	}
-	if s.open, err = bind(ctx, st); err != nil {
+	if s.open, err = bind(ctx, addresses(st)); err != nil {
 		return nil, err
 	}
+	s.web = s.open["api"]
 	if err = s.openCertificate(); err != nil {
 		return nil, err
 	}
@@ -96,11 +98,17 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	if err != nil {
 		return nil, err
 	}
-	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
-	if s.ports, err = openPorts(s.folder, &s.options, observe.Metrics(s.registry)); err != nil {
+	machine, err := openEmbedded(s.folder, &s.options)
+	if err != nil {
 		return nil, err
 	}
-	s.wire()
+	s.release = append(s.release, machine.close)
+	s.wireStores(machine.Set)
+	s.wireGateways()
+	parked := &spool.Spool{Records: s.ports.Records, Queue: s.ports.Queue, Now: s.options.Now}
+	s.wireFunctions(parked)
+	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked),
+		Now: s.options.Now, Log: s.log, Version: s.options.Version}))
 	if err = s.ensureKey(ctx); err != nil {
 		return nil, err
 	}
@@ -117,6 +125,28 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	return s, nil
 }
 
+func newService(st *settings.Settings, o Options) *Service {
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Files == nil {
+		o.Files = files.OS{}
+	}
+	s := &Service{settings: st, options: o, log: o.Log, draining: make(chan struct{}), registry: prometheus.NewRegistry()}
+	s.registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return s
+}
+
+func (s *Service) openFolder(path string, rooms ...string) (err error) {
+	if s.folder, err = openFolder(path, rooms...); err == nil {
+		s.release = append(s.release, s.folder.close)
+	}
+	return err
+}
+
 func (s *Service) openCertificate() (err error) {
 	certFile, keyFile, hostname := s.settings.TLSCertificate, s.settings.TLSKey, ""
 	if certFile == "" {
@@ -127,19 +157,14 @@ func (s *Service) openCertificate() (err error) {
 	return err
 }
 
-// wire puts the parts together. None of it does anything yet.
-func (s *Service) wire() {
+// wireStores makes what everything else stands on. None of it does anything yet.
+func (s *Service) wireStores(set ports.Set) {
 	st, now := s.settings, s.options.Now
-	blobs := blob.Store{Driver: s.ports.blobs}
-	s.accounts = account.New(account.Config{Journal: s.ports.journal, Notify: s.ports.notify, Blobs: blobs, Now: now, Log: s.log,
-		IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3})
-	s.directory = directory.New(directory.Config{Records: s.ports.records, Accounts: directory.Journals(s.accounts), Now: now,
+	s.ports = set.Observed(s.options.Decorators, observe.Metrics(s.registry))
+	s.accounts = account.New(account.Config{Journal: s.ports.Journal, Notify: s.ports.Notify, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now,
+		Log: s.log, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3})
+	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: net.DefaultResolver.LookupTXT})
-	parked := &spool.Spool{Records: s.ports.records, Queue: s.ports.queue, Now: now}
-	s.wireGateways(blobs)
-	s.wireFunctions(parked)
-	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.records, Spool: parkedJobs{parked},
-		Now: now, Log: s.log, Version: s.options.Version}))
 }
 
 // Address is where a listener is ("127.0.0.1:2525"), "" if it is off.
@@ -165,6 +190,9 @@ func (s *Service) Run(ctx context.Context) error {
 	for _, w := range s.workers {
 		background.Go(func() { w.Run(ctx) })
 	}
+	for _, f := range s.background {
+		background.Go(func() { f(ctx) })
+	}
 	failed := make(chan error, 1+len(s.servers))
 	for _, server := range s.servers {
 		background.Go(func() {
@@ -173,14 +201,14 @@ func (s *Service) Run(ctx context.Context) error {
 			}
 		})
 	}
-	if l := s.open["api"]; l != nil {
+	if s.web != nil {
 		background.Go(func() {
-			if err := s.http.Serve(netutil.LimitListener(l, s.settings.Connections)); !errors.Is(err, http.ErrServerClosed) {
-				failed <- kinds.Wrap(kinds.Unavailable, err, "listener api ended")
+			if err := s.http.Serve(netutil.LimitListener(s.web, s.settings.Connections)); !errors.Is(err, http.ErrServerClosed) {
+				failed <- kinds.Wrap(kinds.Unavailable, err, "the HTTP listener ended")
 			}
 		})
 	}
-	s.log.Info("serving", "data", s.folder.path)
+	s.log.Info("serving", "role", s.settings.Role, "data", s.folder.path)
 	var err error
 	select {
 	case <-ctx.Done():
@@ -194,7 +222,12 @@ func (s *Service) Run(ctx context.Context) error {
 
 // patience is the part of the drain's time that sessions and jobs have, side by side;
 // the rest is for closing the stores.
-func (s *Service) patience() time.Duration { return s.settings.Drain * 4 / 5 }
+func (s *Service) patience() time.Duration {
+	if s.settings.Role == settings.Gateway {
+		return s.settings.Drain * 21 / 22 // 105 s of 110: there are no stores to close
+	}
+	return s.settings.Drain * 4 / 5
+}
 
 // shutdown ends all sessions, while the worker, which was told too, ends its jobs. What
 // is still in the queue is there at the next start.
@@ -209,6 +242,9 @@ func (s *Service) shutdown() {
 			s.log.Warn("sessions were cut off", "error", err)
 		}
 	})
+	if s.settings.Role == settings.Gateway {
+		all.Wait() // whoever looks after this process is told until its end that it drains
+	}
 	all.Go(func() {
 		if err := s.http.Shutdown(ctx); err != nil {
 			s.log.Warn("requests were cut off", "error", err)
@@ -228,13 +264,9 @@ func (s *Service) Close() error {
 			errs = append(errs, err)
 		}
 	}
-	if s.ports != nil {
-		errs = append(errs, s.ports.close())
+	for _, release := range slices.Backward(s.release) {
+		errs = append(errs, release())
 	}
-	if s.folder != nil {
-		if err := s.folder.close(); err != nil && !errors.Is(err, os.ErrClosed) {
-			errs = append(errs, err)
-		}
-	}
+	s.release = nil
 	return errors.Join(errs...)
 }

@@ -11,7 +11,7 @@ import (
 func (s *Service) Welcome() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "Godwit is up. Data: %s\n\n", s.folder.path)
-	for _, l := range addresses(s.settings) {
+	for _, l := range append(addresses(s.settings), listenerAddress{name: "health"}) {
 		if a := s.Address(l.name); a != "" {
 			fmt.Fprintf(&b, "  %-12s %-22s %s\n", l.name, a, speaks[l.name])
 		}
@@ -28,6 +28,7 @@ func (s *Service) Welcome() string {
 var speaks = map[string]string{
 	"smtp": "mail from elsewhere (MX)", "submission": "mail from clients, STARTTLS", "submissions": "mail from clients, TLS",
 	"imap": "STARTTLS", "imaps": "TLS", "pop3": "STLS", "pop3s": "TLS", "api": "HTTP: API, /healthz, /readyz, /metrics",
+	"health": "HTTP: /healthz, /readyz, /metrics",
 }
 
 func (s *Service) welcomeDemo(b *strings.Builder) {

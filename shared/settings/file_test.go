@@ -7,7 +7,7 @@ func FuzzFile(f *testing.F) {
 	for _, s := range []string{"", "hostname: a", "smtp:\n  address: :25\n", "a: &x [*x]", "limits: {message-size: 1GiB}", "? [a]\n: b", "<<: {a: b}", "\x00"} {
 		f.Add([]byte(s))
 	}
-	fields := Table()
+	fields := Table(Serve)
 	f.Fuzz(func(t *testing.T, b []byte) {
 		lines, wrong := parseFile("x.yaml", b, fields)
 		seen := map[string]bool{}

@@ -8,11 +8,11 @@ import (
 	"strings"
 )
 
-// Load gives the settings that file (a path, "" is none), env ("NAME=value" lines, as
+// Load gives the settings of a process of that role that file (a path, "" is none), env ("NAME=value" lines, as
 // os.Environ gives them) and flags (by Field.Flag) make, each beating what stands before
 // it. The error names every setting that is wrong and where it was set, one a line.
-func Load(file string, env []string, flags map[string]string) (*Settings, Origins, error) {
-	s, origins := new(Settings), Origins{}
+func Load(role Role, file string, env []string, flags map[string]string) (*Settings, Origins, error) {
+	s, origins := &Settings{Role: role}, Origins{}
 	fields := s.Fields()
 	var wrong []error
 	set := func(f Field, v, origin string) {
@@ -78,6 +78,9 @@ func (s *Settings) check(o Origins) (wrong []error) {
 		}
 		wrong = append(wrong, fmt.Errorf("%s: %s needs %s beside it", o[set], set, missing))
 	}
+	if s.Role == Gateway && s.AWSBucket == "" {
+		wrong = append(wrong, errors.New("aws.bucket (GODWIT_AWS_BUCKET) is not set; 'godwit deploy output' tells it"))
+	}
 	if s.TempDisk < s.MessageSize {
 		wrong = append(wrong, fmt.Errorf("limits.temp-disk (%s, %s) is too small for one message of limits.message-size (%s, %s)",
 			sizeText(s.TempDisk), o["limits.temp-disk"], sizeText(s.MessageSize), o["limits.message-size"]))
@@ -89,7 +92,7 @@ func (s *Settings) check(o Origins) (wrong []error) {
 	taken := map[string]string{}
 	for _, f := range s.Fields() {
 		addr, ok := f.value.(*address)
-		if !ok || *addr == "" || strings.HasSuffix(string(*addr), ":0") {
+		if !ok || !f.For(s.Role) || *addr == "" || strings.HasSuffix(string(*addr), ":0") {
 			continue
 		}
 		if other := taken[string(*addr)]; other != "" {

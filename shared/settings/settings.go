@@ -5,13 +5,25 @@ package settings
 
 import (
 	"log/slog"
+	"net/netip"
 	"time"
+)
+
+// Role is what a process is: some settings are for one role only, and a few have another
+// default in each.
+type Role string
+
+const (
+	Serve   Role = "serve"   // the whole service in one process
+	Gateway Role = "gateway" // the listeners of some protocols, in AWS
 )
 
 // Settings is what a process runs with. The table in table.go gives each field its
 // name, default and meaning.
 type Settings struct {
-	Data     string // folder
+	Role Role
+
+	Data     string // folder; in a gateway it may be "": a temporary one
 	Hostname string
 	Demo     bool
 	Drain    time.Duration
@@ -24,6 +36,12 @@ type Settings struct {
 	POP3Address        string
 	POP3SAddress       string
 	APIAddress         string
+	HealthAddress      string // of a gateway; serve has the API's listener for that
+	ProxyFrom          []netip.Prefix
+
+	AWSName   string // begins the names of tables and queues
+	AWSBucket string
+	AWSKey    string // of KMS, for blobs; "" is what the bucket does by default
 
 	TLSCertificate string // file, PEM; "" is a self-signed one in the data folder
 	TLSKey         string // file, PEM

@@ -1,8 +1,10 @@
 package settings_test
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -22,7 +24,7 @@ func file(t *testing.T, text string) string {
 func TestEachSourceBeatsTheOneBeforeIt(t *testing.T) {
 	path := file(t, "# ours\nhostname: from.file\ndrain: 1s\nsmtp:\n  address: :25\nlimits:\n  message-size: 10MiB\n")
 	env := []string{"GODWIT_DRAIN=2s", "GODWIT_SMTP_ADDRESS=127.0.0.1:26", "PATH=/bin"}
-	s, from, err := settings.Load(path, env, map[string]string{"smtp-address": "", "demo": "false"})
+	s, from, err := settings.Load(settings.Serve, path, env, map[string]string{"smtp-address": "", "demo": "false"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -69,7 +71,7 @@ func TestMistakesNameTheirPlaceAndTheNearestName(t *testing.T) {
 			if c.file != "" {
 				path = file(t, c.file)
 			}
-			_, _, err := settings.Load(path, c.env, c.flags)
+			_, _, err := settings.Load(settings.Serve, path, c.env, c.flags)
 			if err == nil {
 				t.Fatal("there was no error")
 			}
@@ -86,14 +88,14 @@ func TestMistakesNameTheirPlaceAndTheNearestName(t *testing.T) {
 }
 
 func TestAMissingFileIsAnError(t *testing.T) {
-	_, _, err := settings.Load(filepath.Join(t.TempDir(), "none.yaml"), nil, nil)
+	_, _, err := settings.Load(settings.Serve, filepath.Join(t.TempDir(), "none.yaml"), nil, nil)
 	if err == nil || !strings.Contains(err.Error(), "none.yaml: no such file") {
 		t.Errorf("got %v", err)
 	}
 }
 
 func TestOtherPeoplesVariablesAreLetBe(t *testing.T) {
-	if _, _, err := settings.Load("", []string{"GODWIT_SERVICE_HOST=10.0.0.1", "GODWIT_PORT=tcp://10.0.0.1:25"}, nil); err != nil {
+	if _, _, err := settings.Load(settings.Serve, "", []string{"GODWIT_SERVICE_HOST=10.0.0.1", "GODWIT_PORT=tcp://10.0.0.1:25"}, nil); err != nil {
 		t.Error(err)
 	}
 }
@@ -101,7 +103,8 @@ func TestOtherPeoplesVariablesAreLetBe(t *testing.T) {
 // What is shown is what may be written: the file made of the effective values gives them
 // again.
 func TestValuesCanBeReadBack(t *testing.T) {
-	s, _, err := settings.Load("", nil, map[string]string{"limits-message-size": "3000KiB", "drain": "90s", "api-address": "[::1]:80"})
+	s, _, err := settings.Load(settings.Serve, "", nil, map[string]string{"limits-message-size": "3000KiB", "drain": "90s", "api-address": "[::1]:80",
+		"proxy-from": "10.0.1.0/24, fd00::1"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,21 +112,38 @@ func TestValuesCanBeReadBack(t *testing.T) {
 	for _, f := range s.Fields() {
 		flags[f.Flag()] = f.String()
 	}
-	again, _, err := settings.Load("", nil, flags)
+	again, _, err := settings.Load(settings.Serve, "", nil, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if *again != *s {
+	if !reflect.DeepEqual(again, s) {
 		t.Errorf("got %+v, want %+v", again, s)
 	}
 }
 
 func TestEveryFieldIsDocumentedOnce(t *testing.T) {
-	flags := map[string]bool{}
-	for _, f := range settings.Table() {
-		if f.Help == "" || flags[f.Flag()] {
-			t.Errorf("%s: help %q, or a flag that is there twice", f.Key, f.Help)
+	for _, role := range []settings.Role{settings.Serve, settings.Gateway} {
+		flags := map[string]bool{}
+		for _, f := range settings.Table(role) {
+			if f.Help == "" || flags[f.Flag()] {
+				t.Errorf("%s: help %q, or a flag that is there twice", f.Key, f.Help)
+			}
+			flags[f.Flag()] = true
 		}
-		flags[f.Flag()] = true
+	}
+}
+
+func TestAGatewayHasDefaultsOfItsOwn(t *testing.T) {
+	s, _, err := settings.Load(settings.Gateway, "", []string{"GODWIT_AWS_BUCKET=mail", "GODWIT_PROXY_FROM=10.0.1.7/24,10.9.9.9", "GODWIT_API_ADDRESS=127.0.0.1:2081"}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if s.Drain != 110*time.Second || s.Data != "" || s.AWSName != "godwit" || fmt.Sprint(s.ProxyFrom) != "[10.0.1.0/24 10.9.9.9/32]" {
+		t.Errorf("got %+v", s)
+	}
+	for _, env := range [][]string{{}, {"GODWIT_AWS_BUCKET=mail", "GODWIT_PROXY_FROM=10.0.1"}} {
+		if _, _, err := settings.Load(settings.Gateway, "", env, nil); err == nil {
+			t.Errorf("%v: there was no error", env)
+		}
 	}
 }

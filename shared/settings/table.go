@@ -12,8 +12,12 @@ type Field struct {
 	Default string
 	Help    string
 	Bool    bool // a flag that may stand alone
+	role    Role // "": every role
 	value   value
 }
+
+// For tells whether a process of that role is touched by the setting.
+func (f Field) For(r Role) bool { return f.role == "" || f.role == r }
 
 // Env is the field's environment variable: "smtp.address" is GODWIT_SMTP_ADDRESS.
 func (f Field) Env() string {
@@ -40,14 +44,21 @@ func (s *Settings) Fields() []Field {
 		return Field{Key: key + ".address", Default: "127.0.0.1:" + port, value: (*address)(to),
 			Help: "address of " + what + "; empty is off, a port alone (:" + port + ") is every interface"}
 	}
+	data := Field{Key: "data", Default: "./godwit-data", value: &text{to: &s.Data, needed: true},
+		Help: "folder of everything that is kept; one process at a time"}
+	drain := "10s"
+	if s.Role == Gateway {
+		data = Field{Key: "data", value: &text{to: &s.Data},
+			Help: "folder of temporary files and of the self-signed certificate; empty is a new one for each start"}
+		drain = "110s"
+	}
 	return []Field{
-		{Key: "data", Default: "./godwit-data", value: &text{to: &s.Data, needed: true},
-			Help: "folder of everything that is kept; one process at a time"},
+		data,
 		{Key: "hostname", Default: "localhost", value: (*hostname)(&s.Hostname),
 			Help: "name of this service in greetings, Received lines and the self-signed certificate"},
-		{Key: "demo", Default: "true", Bool: true, value: (*boolean)(&s.Demo),
+		{Key: "demo", Default: "true", Bool: true, role: Serve, value: (*boolean)(&s.Demo),
 			Help: "on an empty data folder, make the domain demo.test with two accounts and print how to use them"},
-		{Key: "drain", Default: "10s", value: &duration{to: &s.Drain, min: 0, max: 10 * time.Minute},
+		{Key: "drain", Default: drain, value: &duration{to: &s.Drain, min: 0, max: 10 * time.Minute},
 			Help: "time that sessions and running jobs have to end after SIGTERM"},
 
 		listener("smtp", "2525", "the SMTP listener for mail from elsewhere (MX)", &s.SMTPAddress),
@@ -58,7 +69,18 @@ func (s *Settings) Fields() []Field {
 		listener("pop3", "2110", "the POP3 listener with STLS", &s.POP3Address),
 		listener("pop3s", "2995", "the POP3 listener with TLS from the start", &s.POP3SAddress),
 		listener("api", "2080", "the HTTP listener of API, /healthz, /readyz and /metrics (metrics without "+
-			"a key of the service only for callers on this machine)", &s.APIAddress),
+			"a key of the service only for callers on this machine)", &s.APIAddress).in(Serve),
+		listener("health", "2081", "the HTTP listener of /healthz, /readyz and /metrics (metrics without "+
+			"a key of the service only for callers on this machine)", &s.HealthAddress).in(Gateway),
+		{Key: "proxy.from", role: Gateway, value: (*prefixes)(&s.ProxyFrom),
+			Help: "addresses of the load balancer, as prefixes (10.0.1.0/24,10.0.2.0/24): their connections begin with a " +
+				"PROXY protocol v2 header, and all others are refused; empty is no balancer"},
+
+		{Key: "aws.name", Default: "godwit", role: Gateway, value: &text{to: &s.AWSName, needed: true},
+			Help: "name of the service in AWS, with which its tables' and queues' names begin"},
+		{Key: "aws.bucket", role: Gateway, value: &text{to: &s.AWSBucket}, Help: "S3 bucket of message bytes"},
+		{Key: "aws.key", role: Gateway, value: &text{to: &s.AWSKey},
+			Help: "KMS key (id or ARN) that encrypts message bytes; empty leaves that to the bucket"},
 
 		{Key: "tls.certificate", value: &text{to: &s.TLSCertificate},
 			Help: "PEM file of the certificate and its chain; empty makes a self-signed one in the data folder"},
@@ -75,9 +97,9 @@ func (s *Settings) Fields() []Field {
 		{Key: "limits.account-cache", Default: "48MiB", value: &size{to: &s.AccountCache, min: mib, max: 1 << 40},
 			Help: "memory for the state of accounts that were opened lately"},
 
-		{Key: "deliver.workers", Default: defaultWorkers(), value: &number{to: &s.DeliverWorkers, min: 1, max: 1000},
+		{Key: "deliver.workers", Default: defaultWorkers(), role: Serve, value: &number{to: &s.DeliverWorkers, min: 1, max: 1000},
 			Help: "deliveries at work at once (each takes up to ten jobs)"},
-		{Key: "deliver.failures", Default: "8", value: &number{to: &s.DeliverFailures, min: 1, max: 1000},
+		{Key: "deliver.failures", Default: "8", role: Serve, value: &number{to: &s.DeliverFailures, min: 1, max: 1000},
 			Help: "failures of a job before it is parked, where 'godwit queue list' shows it"},
 
 		{Key: "log.format", Default: "auto", value: &choice{to: &s.LogFormat, of: []string{"auto", "text", "json"}},
@@ -93,11 +115,20 @@ func defaultWorkers() string {
 	return n.String()
 }
 
-// Table lists every setting with its default.
-func Table() []Field {
-	s, _, err := Load("", nil, nil)
-	if err != nil {
-		panic("settings: a default is wrong: " + err.Error()) // a test loads them
+// in makes the field one of the role's alone.
+func (f Field) in(r Role) Field {
+	f.role = r
+	return f
+}
+
+// Table lists every setting with its default in that role.
+func Table(r Role) []Field {
+	s := &Settings{Role: r}
+	fields := s.Fields()
+	for _, f := range fields {
+		if err := f.value.Set(f.Default); err != nil {
+			panic("settings: the default of " + f.Key + " is wrong: " + err.Error()) // a test loads them
+		}
 	}
-	return s.Fields()
+	return fields
 }

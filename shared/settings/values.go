@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -157,6 +158,36 @@ func (v *address) Set(s string) error {
 	return nil
 }
 func (v *address) String() string { return string(*v) }
+
+// prefixes are networks, parted by commas; an address alone is a network of one.
+type prefixes []netip.Prefix
+
+func (v *prefixes) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		p, err := netip.ParsePrefix(part)
+		if err != nil {
+			a, aerr := netip.ParseAddr(part)
+			if aerr != nil {
+				return fmt.Errorf("has %q, which is no network such as 10.0.1.0/24", part)
+			}
+			p = netip.PrefixFrom(a.WithZone(""), a.BitLen())
+		}
+		*v = append(*v, p.Masked())
+	}
+	return nil
+}
+
+func (v *prefixes) String() string {
+	parts := make([]string, len(*v))
+	for i, p := range *v {
+		parts[i] = p.String()
+	}
+	return strings.Join(parts, ",")
+}
 
 type choice struct {
 	to *string

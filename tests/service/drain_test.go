@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/serve"
 	"github.com/godwit-mail/godwit/tests/dialog"
@@ -96,7 +97,7 @@ func open(t *testing.T, w *world.World, listener string, say ...string) *session
 // A mail that was told 250 outlives a stop before its delivery, and sessions are told
 // that it is over.
 func TestADrainSaysGoodbyeAndLosesNothing(t *testing.T) {
-	w := world.Start(t, world.Config{Options: serve.Options{Decorators: serve.Decorators{
+	w := world.Start(t, world.Config{Options: serve.Options{Decorators: ports.Decorators{
 		Queue: func(q queue.Driver) queue.Driver { return held{q} },
 	}}})
 	if err := dialog.Play("send", send, w.Dialog()); err != nil {

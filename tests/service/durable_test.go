@@ -10,6 +10,7 @@ import (
 	_ "modernc.org/sqlite"
 
 	"github.com/godwit-mail/godwit/shared/blob/files/filestest"
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/serve"
 	"github.com/godwit-mail/godwit/tests/world"
@@ -20,7 +21,7 @@ import (
 func TestFileFolderAndJobAreDurableBefore250(t *testing.T) {
 	data := filepath.Join(t.TempDir(), "data")
 	recorder := filestest.New(data)
-	w := world.Start(t, world.Config{Data: data, Options: serve.Options{Files: recorder, Decorators: serve.Decorators{
+	w := world.Start(t, world.Config{Data: data, Options: serve.Options{Files: recorder, Decorators: ports.Decorators{
 		Queue: func(q queue.Driver) queue.Driver { return held{q} }, // jobs stay, to be counted
 	}}})
 	const mails = 12

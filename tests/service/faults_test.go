@@ -18,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/faults"
 	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/notify"
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/records"
 	"github.com/godwit-mail/godwit/shared/serve"
@@ -64,7 +65,7 @@ func startFaulty(t *testing.T) *faulty {
 		Settings: map[string]string{"deliver-workers": "1"},
 		Options: serve.Options{
 			Now: func() time.Time { return time.Now().Add(time.Duration(f.elapsed.Load())) },
-			Decorators: serve.Decorators{
+			Decorators: ports.Decorators{
 				Journal: func(d journal.Driver) journal.Driver { return faults.Journal(watched{d, f}, f.plan) },
 				Blobs:   func(d blob.Driver) blob.Driver { return faults.Blob(d, f.plan) },
 				Records: func(d records.Driver) records.Driver { return faults.Records(d, f.plan) },

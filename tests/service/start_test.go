@@ -25,7 +25,7 @@ func fail(t *testing.T, flags map[string]string) string {
 	for k, v := range flags {
 		all[k] = v
 	}
-	s, _, err := settings.Load("", nil, all)
+	s, _, err := settings.Load(settings.Serve, "", nil, all)
 	if err != nil {
 		t.Fatal(err)
 	}

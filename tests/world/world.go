@@ -64,7 +64,7 @@ func Start(t *testing.T, c Config) *World {
 	for k, v := range c.Settings {
 		flags[k] = v
 	}
-	s, _, err := settings.Load("", nil, flags)
+	s, _, err := settings.Load(settings.Serve, "", nil, flags)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,74 @@
+// Package cloud gives a process that runs in AWS its ports. Region, credentials and
+// endpoint are looked for where the SDK does: the environment, the shared files, the
+// role of the task or the function.
+package cloud
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+
+	"github.com/godwit-mail/godwit/shared/blob/s3"
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
+	journaldynamodb "github.com/godwit-mail/godwit/shared/journal/dynamodb"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	notifysqs "github.com/godwit-mail/godwit/shared/notify/sqs"
+	"github.com/godwit-mail/godwit/shared/ports"
+	queuesqs "github.com/godwit-mail/godwit/shared/queue/sqs"
+	recordsdynamodb "github.com/godwit-mail/godwit/shared/records/dynamodb"
+)
+
+// Config says which of the account's resources are this service's. infra/ makes them
+// under these names.
+type Config struct {
+	Name   string           // of the service: begins the name of each table and queue
+	Bucket string           // for blobs
+	Key    string           // id or ARN of the KMS key of blobs; "": what the bucket does by default
+	Now    func() time.Time // nil: time.Now
+	Log    *slog.Logger     // nil: silent
+	Meter  *Meter           // nil: nothing is counted
+}
+
+// Meter counts what AWS would charge for.
+type Meter = awsclient.Meter
+
+// Ports are the drivers over AWS.
+type Ports struct {
+	ports.Set
+	notify *notifysqs.Notify
+}
+
+// Open makes the drivers. It calls nothing: what is missing shows at the first use.
+func Open(ctx context.Context, c Config) (*Ports, error) {
+	if c.Name == "" || c.Bucket == "" {
+		return nil, kinds.Errorf(kinds.Invalid, "aws.name (GODWIT_AWS_NAME) and aws.bucket (GODWIT_AWS_BUCKET) must be set; 'godwit deploy output' tells them")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Log == nil {
+		c.Log = slog.New(slog.DiscardHandler)
+	}
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if c.Meter != nil {
+		cfg = c.Meter.Attach(cfg)
+	}
+	tables := dynamodb.NewFromConfig(cfg)
+	watchers := notifysqs.New(cfg, c.Name+"-notify-", c.Now, c.Log)
+	return &Ports{notify: watchers, Set: ports.Set{
+		Journal: journaldynamodb.New(tables, c.Name+"-journal", c.Now),
+		Records: recordsdynamodb.New(tables, c.Name+"-records", c.Now),
+		Blobs:   s3.New(cfg, s3.Options{Bucket: c.Bucket, Key: c.Key}),
+		Queue:   queuesqs.New(cfg, c.Name+"-"),
+		Notify:  watchers,
+	}}, nil
+}
+
+// Sweep removes the queues of gateways that have died without removing them, and tells
+// how many. It is to be called about once an hour, by any gateway.
+func (p *Ports) Sweep(ctx context.Context) (removed int, err error) { return p.notify.Sweep(ctx) }
