@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
 	"github.com/godwit-mail/godwit/shared/blob/s3"
@@ -28,11 +29,11 @@ type Config struct {
 	Key    string           // id or ARN of the KMS key of blobs; "": what the bucket does by default
 	Now    func() time.Time // nil: time.Now
 	Log    *slog.Logger     // nil: silent
-	Meter  *Meter           // nil: nothing is counted
+	Client Client           // nil: the SDK's configuration as it is
 }
 
-// Meter counts what AWS would charge for.
-type Meter = awsclient.Meter
+// Client changes the SDK's configuration, for who counts calls or makes them fail.
+type Client func(aws.Config) aws.Config
 
 // Ports are the drivers over AWS.
 type Ports struct {
@@ -55,8 +56,8 @@ func Open(ctx context.Context, c Config) (*Ports, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.Meter != nil {
-		cfg = c.Meter.Attach(cfg)
+	if c.Client != nil {
+		cfg = c.Client(cfg)
 	}
 	tables := dynamodb.NewFromConfig(cfg)
 	watchers := notifysqs.New(cfg, c.Name+"-notify-", c.Now, c.Log)

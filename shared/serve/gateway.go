@@ -44,7 +44,7 @@ func OpenGateway(ctx context.Context, st *settings.Settings, protocols []string,
 	if err = s.openCertificate(); err != nil {
 		return nil, err
 	}
-	aws, err := cloud.Open(ctx, cloud.Config{Name: st.AWSName, Bucket: st.AWSBucket, Key: st.AWSKey, Now: s.options.Now, Log: s.log, Meter: o.Meter})
+	aws, err := cloud.Open(ctx, cloud.Config{Name: st.AWSName, Bucket: st.AWSBucket, Key: st.AWSKey, Now: s.options.Now, Log: s.log, Client: o.Client})
 	if err != nil {
 		return nil, err
 	}

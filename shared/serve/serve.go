@@ -45,7 +45,7 @@ type Options struct {
 	DemoPassword string // of both demo accounts; "": generated
 	Passwords    directory.Passwords
 	Version      string       // of the program
-	Meter        *cloud.Meter // of calls to AWS; nil: not counted
+	Client       cloud.Client // of AWS; nil: as it is
 }
 
 // Service is what one process serves.

@@ -1,0 +1,135 @@
+// Package cloudtest gives tests an empty service in the emulated cloud, as infra/ would
+// make it but for rights and encryption, and what counts its calls or makes them fail.
+package cloudtest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sqs"
+
+	"github.com/godwit-mail/godwit/shared/cloud"
+	"github.com/godwit-mail/godwit/shared/internal/awsclient"
+	"github.com/godwit-mail/godwit/shared/internal/awsclient/awstest"
+	"github.com/godwit-mail/godwit/shared/internal/porttest"
+	"github.com/godwit-mail/godwit/shared/queue"
+)
+
+type (
+	// Meter counts what AWS would charge for; its Attach is a cloud.Client.
+	Meter = awsclient.Meter
+	// Cost is what the calls of one operation have used.
+	Cost = awsclient.Cost
+	// Fault is what happens to a call on its way.
+	Fault = awstest.Fault
+	// Call is a call as a proxy sees it.
+	Call = awstest.Call
+)
+
+// Redrive is after how many receives a job goes to the dead letters.
+const Redrive = 5
+
+// Faults are all that may happen to any call; None is none.
+func Faults() []Fault { return awstest.Faults() }
+
+// None lets a call pass.
+const None = awstest.None
+
+// OneIn makes about one call in n fail.
+func OneIn(t testing.TB, n int) func(Call) Fault {
+	return awstest.OneIn(n, awstest.Seed(t), awstest.Faults()...)
+}
+
+// Failing gives a client whose calls go through a proxy, which asks decide about each.
+func Failing(t testing.TB, decide func(Call) Fault) cloud.Client {
+	return func(cfg aws.Config) aws.Config { return awstest.Proxy(t, cfg, decide) }
+}
+
+// Make makes tables, a bucket and queues under a random name, for as long as the test
+// lasts.
+func Make(t testing.TB) cloud.Config {
+	t.Helper()
+	cfg := awstest.Config(t)
+	c := cloud.Config{Name: awstest.Name("godwit"), Bucket: awstest.Name("mail")}
+	tables(t, cfg, c.Name)
+	bucket(t, cfg, c.Bucket)
+	queues(t, cfg, c.Name)
+	return c
+}
+
+func tables(t testing.TB, cfg aws.Config, name string) {
+	client := dynamodb.NewFromConfig(cfg)
+	attribute := func(name string, kind types.ScalarAttributeType) types.AttributeDefinition {
+		return types.AttributeDefinition{AttributeName: &name, AttributeType: kind}
+	}
+	keys := func(hash, sort string) []types.KeySchemaElement {
+		return []types.KeySchemaElement{{AttributeName: &hash, KeyType: types.KeyTypeHash}, {AttributeName: &sort, KeyType: types.KeyTypeRange}}
+	}
+	const s, n, b = types.ScalarAttributeTypeS, types.ScalarAttributeTypeN, types.ScalarAttributeTypeB
+	for _, in := range []*dynamodb.CreateTableInput{
+		{TableName: aws.String(name + "-journal"), KeySchema: keys("p", "n"),
+			AttributeDefinitions: []types.AttributeDefinition{attribute("p", s), attribute("n", n)}},
+		{TableName: aws.String(name + "-records"), KeySchema: keys("s", "i"),
+			AttributeDefinitions: []types.AttributeDefinition{attribute("s", b), attribute("i", b), attribute("x", b), attribute("d", n)},
+			GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{IndexName: aws.String("due"), KeySchema: keys("x", "d"),
+				Projection: &types.Projection{ProjectionType: types.ProjectionTypeKeysOnly}}}},
+	} {
+		in.BillingMode = types.BillingModePayPerRequest
+		_, err := client.CreateTable(t.Context(), in)
+		porttest.OK(t, err)
+		awstest.Cleanup(t, func(ctx context.Context) error {
+			_, err := client.DeleteTable(ctx, &dynamodb.DeleteTableInput{TableName: in.TableName})
+			return err
+		})
+	}
+}
+
+func bucket(t testing.TB, cfg aws.Config, name string) {
+	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
+	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
+	porttest.OK(t, err)
+	awstest.Cleanup(t, func(ctx context.Context) error {
+		pages := s3.NewListObjectsV2Paginator(client, &s3.ListObjectsV2Input{Bucket: &name})
+		for pages.HasMorePages() {
+			page, err := pages.NextPage(ctx)
+			if err != nil {
+				return err
+			}
+			var ids []s3types.ObjectIdentifier
+			for _, o := range page.Contents {
+				ids = append(ids, s3types.ObjectIdentifier{Key: o.Key})
+			}
+			if len(ids) == 0 {
+				continue
+			}
+			if _, err := client.DeleteObjects(ctx, &s3.DeleteObjectsInput{Bucket: &name, Delete: &s3types.Delete{Objects: ids}}); err != nil {
+				return err
+			}
+		}
+		_, err := client.DeleteBucket(ctx, &s3.DeleteBucketInput{Bucket: &name})
+		return err
+	})
+}
+
+func queues(t testing.TB, cfg aws.Config, name string) {
+	client := sqs.NewFromConfig(cfg)
+	make := func(name string, attributes map[string]string) {
+		attributes["MaximumMessageSize"] = "1048576"
+		out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
+		porttest.OK(t, err)
+		awstest.Cleanup(t, func(ctx context.Context) error {
+			_, err := client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+			return err
+		})
+	}
+	deliver := name + "-" + queue.Deliver
+	make(queue.Dead(deliver), map[string]string{})
+	make(deliver, map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:000000000000:%s","maxReceiveCount":%d}`,
+		cfg.Region, queue.Dead(deliver), Redrive)})
+}
