@@ -19,7 +19,7 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_connections_total",
 			Help: "Connections accepted."}, []string{"listener"}),
 		refuse: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_connections_refused_total",
-			Help: "Connections refused, by reason (total, per-ip, draining, handshake)."}, []string{"listener", "reason"}),
+			Help: "Connections refused, by reason (total, per-ip, draining, handshake, proxy)."}, []string{"listener", "reason"}),
 		broken: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_sessions_broken_total",
 			Help: "Sessions ended by a defect."}, []string{"listener"}),
 	}
