@@ -38,6 +38,11 @@ const MaxAppend = 100 << 20
 // Refusal is what a peer over a connection limit is told.
 const Refusal = "* BYE [UNAVAILABLE] Too many connections, try again later\r\n"
 
+const shuttingDown = "[UNAVAILABLE] Shutting down, try again"
+
+// Goodbye is what a peer is told that comes while the listener drains.
+const Goodbye = "* BYE " + shuttingDown + "\r\n"
+
 // Config is what a gateway needs.
 type Config struct {
 	Accounts *account.Store

@@ -79,7 +79,7 @@ func (s *session) watch() {
 		case <-s.guard.closed:
 			return
 		case <-listen.Draining(s.ctx):
-			s.guard.bye("[UNAVAILABLE] Shutting down, try again", goodbyeTime)
+			s.guard.bye(shuttingDown, goodbyeTime)
 			return
 		case <-entered:
 			entered = nil

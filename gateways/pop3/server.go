@@ -31,6 +31,9 @@ const (
 	outBuffer = 8 << 10
 )
 
+// Goodbye is what a listener tells a peer that comes while it drains.
+const Goodbye = "-ERR [SYS/TEMP] Shutting down\r\n"
+
 // Config is what the gateway needs.
 type Config struct {
 	Accounts *account.Store

@@ -110,6 +110,9 @@ func New(cfg Config) *Gateway {
 // Refusal is what a listener tells a peer that it has no room for.
 const Refusal = "421 4.3.2 Too many connections, try again later\r\n"
 
+// Goodbye is what it tells a peer that comes while it drains.
+const Goodbye = "421 4.3.2 Shutting down, try again later\r\n"
+
 // MX serves a connection on which anybody may bring mail for our domains.
 func (g *Gateway) MX(ctx context.Context, c net.Conn) { g.serve(ctx, c, false) }
 
