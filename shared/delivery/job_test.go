@@ -12,6 +12,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/queue"
 )
 
 func job() *Job {
@@ -47,6 +48,26 @@ func TestJobsHaveLimits(t *testing.T) {
 	j.Trace = make([]byte, 1<<20)
 	_, err = j.Encode()
 	porttest.Kind(t, err, kinds.Limit)
+}
+
+// The most that SMTP lets into a job: a hundred accounts with the longest addresses, the
+// longest summary, three message ids as long as a line. It needs no place beside the queue.
+func TestTheLargestJobFitsTheQueue(t *testing.T) {
+	const path, line, summary, trace = 256, 998, 16 << 10, 4 << 10
+	long := func(n int) string { return string(bytes.Repeat([]byte{'x'}, n)) }
+	j := job()
+	j.From, j.Tenant, j.Transaction, j.Correlation = long(path), long(128), long(64), long(64)
+	j.Summary, j.Trace = make([]byte, summary), make([]byte, trace)
+	j.Thread = []string{long(line), long(line), long(line)}
+	j.Recipients = nil
+	for range MaxRecipients {
+		j.Recipients = append(j.Recipients, Recipient{Account: account.Ref{ID: account.ID(long(32)), Epoch: 1 << 20, Tenant: long(128)}, Address: long(path), Seen: 1 << 40})
+	}
+	b, err := j.Encode()
+	porttest.OK(t, err)
+	if len(b) > queue.MaxBody/3 {
+		t.Errorf("%d bytes; a third of what the queue takes was thought to be enough for ever", len(b))
+	}
 }
 
 func TestWhatIsNoJob(t *testing.T) {
