@@ -1,0 +1,81 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+
+locals {
+  account   = data.aws_caller_identity.current.account_id
+  partition = data.aws_partition.current.partition
+  bucket    = var.bucket == "" ? "${var.name}-${local.account}-${var.region}" : var.bucket
+
+  # What gateways and functions read from their environment.
+  settings = {
+    GODWIT_AWS_NAME   = var.name
+    GODWIT_AWS_BUCKET = module.storage.bucket.name
+    GODWIT_AWS_KEY    = module.storage.key_arn
+  }
+}
+
+module "storage" {
+  source              = "./modules/storage"
+  name                = var.name
+  bucket              = local.bucket
+  deletion_protection = var.deletion_protection
+  force_destroy       = var.force_destroy
+  undelete_days       = var.undelete_days
+  key_deletion_days   = var.key_deletion_days
+}
+
+module "queues" {
+  source     = "./modules/queues"
+  name       = var.name
+  visibility = var.deliver_visibility
+}
+
+module "deliver" {
+  source               = "./modules/function"
+  name                 = "${var.name}-deliver"
+  zip                  = "${var.functions}/deliver-${var.architecture}.zip"
+  architecture         = var.architecture
+  timeout              = var.deliver_timeout
+  memory               = var.memory
+  reserved_concurrency = var.reserved_concurrency
+  log_days             = var.log_days
+  key_arn              = module.storage.key_arn
+  statements           = local.deliver_may
+
+  environment = merge(local.settings, {
+    GODWIT_DELIVER_FAILURES = tostring(var.deliver_failures)
+    GODWIT_LOG_LEVEL        = var.log_level
+  })
+
+  # A dead letter goes alone: one that takes the function down with it harms no other.
+  sources = {
+    deliver = { queue = module.queues.deliver.arn, batch = 10, concurrency = var.deliver_concurrency }
+    dead    = { queue = module.queues.dead.arn, batch = 1, concurrency = 2 }
+  }
+}
+
+module "answer" {
+  source               = "./modules/function"
+  name                 = "${var.name}-api"
+  zip                  = "${var.functions}/api-${var.architecture}.zip"
+  architecture         = var.architecture
+  timeout              = 29 # seconds; API Gateway waits no longer
+  memory               = var.memory
+  reserved_concurrency = var.reserved_concurrency
+  log_days             = var.log_days
+  key_arn              = module.storage.key_arn
+  statements           = local.api_may
+  environment          = merge(local.settings, { GODWIT_LOG_LEVEL = var.log_level })
+}
+
+module "api" {
+  source              = "./modules/api"
+  name                = "${var.name}-api"
+  function_name       = module.answer.name
+  function_invoke_arn = module.answer.invoke_arn
+  rate                = var.api_rate
+  burst               = var.api_burst
+  account_log_role    = var.api_account_log_role
+  log_days            = var.log_days
+  key_arn             = module.storage.key_arn
+}

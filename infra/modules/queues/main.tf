@@ -1,0 +1,56 @@
+locals {
+  days = 24 * 60 * 60
+  # The largest that the provider lets a queue take. Jobs are text, 4 bytes for 3.
+  largest = 256 * 1024
+  # So often is a job handed out before it is a dead letter: only one that takes its
+  # function down with it comes so far, since what fails is parked.
+  receives = 5
+}
+
+resource "aws_sqs_queue" "deliver" {
+  name                       = "${var.name}-deliver"
+  visibility_timeout_seconds = var.visibility
+  message_retention_seconds  = 14 * local.days
+  max_message_size           = local.largest
+  sqs_managed_sse_enabled    = true
+}
+
+resource "aws_sqs_queue" "dead" {
+  name                       = "${var.name}-deliver-dead"
+  visibility_timeout_seconds = var.visibility
+  message_retention_seconds  = 14 * local.days
+  max_message_size           = local.largest
+  sqs_managed_sse_enabled    = true
+}
+
+resource "aws_sqs_queue_redrive_policy" "deliver" {
+  queue_url = aws_sqs_queue.deliver.id
+  redrive_policy = jsonencode({
+    deadLetterTargetArn = aws_sqs_queue.dead.arn
+    maxReceiveCount     = local.receives
+  })
+}
+
+resource "aws_sqs_queue_redrive_allow_policy" "dead" {
+  queue_url = aws_sqs_queue.dead.id
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [aws_sqs_queue.deliver.arn]
+  })
+}
+
+resource "aws_sqs_queue_policy" "encrypted" {
+  for_each  = { deliver = aws_sqs_queue.deliver, dead = aws_sqs_queue.dead }
+  queue_url = each.value.id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [{
+      Sid       = "EncryptedConnectionsOnly"
+      Effect    = "Deny"
+      Principal = "*"
+      Action    = "sqs:*"
+      Resource  = each.value.arn
+      Condition = { Bool = { "aws:SecureTransport" = "false" } }
+    }]
+  })
+}

@@ -1,0 +1,64 @@
+output "name" {
+  description = "The service's name (GODWIT_AWS_NAME)."
+  value       = var.name
+}
+
+output "region" {
+  description = "The region (AWS_REGION)."
+  value       = var.region
+}
+
+output "endpoint" {
+  description = "URL of the emulated AWS (AWS_ENDPOINT_URL); empty: AWS."
+  value       = var.endpoint
+}
+
+output "bucket" {
+  description = "The bucket of blobs (GODWIT_AWS_BUCKET)."
+  value       = module.storage.bucket.name
+}
+
+output "key" {
+  description = "ARN of the key that encrypts blobs, tables and logs (GODWIT_AWS_KEY)."
+  value       = module.storage.key_arn
+}
+
+output "journal_table" {
+  description = "The table of entries."
+  value       = module.storage.journal.name
+}
+
+output "records_table" {
+  description = "The table of records."
+  value       = module.storage.records.name
+}
+
+output "deliver_queue" {
+  description = "The queue of jobs."
+  value       = module.queues.deliver.name
+}
+
+output "dead_queue" {
+  description = "The queue of jobs that took their function down."
+  value       = module.queues.dead.name
+}
+
+output "deliver_function" {
+  description = "The function that delivers."
+  value       = module.deliver.name
+}
+
+output "api_function" {
+  description = "The function that answers the API's requests."
+  value       = module.answer.name
+}
+
+output "api_url" {
+  description = "Where the API answers."
+  value       = var.endpoint == "" ? module.api.url : "${var.endpoint}/_aws/execute-api/${module.api.id}/${module.api.stage}"
+}
+
+output "gateways_policy" {
+  description = "ARN of the policy for the role of gateways."
+  value       = aws_iam_policy.gateways.arn
+}

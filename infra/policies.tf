@@ -1,0 +1,139 @@
+# Who may do what. Each list names the calls that the AWS twins of the ports make there, and
+# no others: nobody trims a journal or deletes a version of a blob.
+locals {
+  notify_arn = "arn:${local.partition}:sqs:${var.region}:${local.account}:${var.name}-notify-*"
+
+  # Tables call KMS in the name of who calls them; so does the bucket.
+  tables_key = {
+    Sid       = "KeyOfTables"
+    Effect    = "Allow"
+    Action    = ["kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey"]
+    Resource  = [module.storage.key_arn]
+    Condition = { StringEquals = { "kms:ViaService" = "dynamodb.${var.region}.amazonaws.com" } }
+  }
+
+  # Append, read, and tell who watches; forget watchers that are gone.
+  write_journal = {
+    Sid      = "Journal"
+    Effect   = "Allow"
+    Action   = ["dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+    Resource = [module.storage.journal.arn]
+  }
+
+  tell_watchers = {
+    Sid      = "Watchers"
+    Effect   = "Allow"
+    Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+    Resource = [local.notify_arn]
+  }
+
+  deliver_may = [
+    local.tables_key,
+    local.write_journal,
+    local.tell_watchers,
+    {
+      Sid      = "Spool" # jobs are parked in it
+      Effect   = "Allow"
+      Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Resource = [module.storage.records.arn]
+    },
+    {
+      Sid      = "Jobs"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+      Resource = [module.queues.deliver.arn, module.queues.dead.arn]
+    },
+    {
+      Sid      = "Leftovers" # of a job are a new job
+      Effect   = "Allow"
+      Action   = ["sqs:SendMessage"]
+      Resource = [module.queues.deliver.arn]
+    },
+  ]
+
+  api_may = [
+    local.tables_key,
+    local.write_journal,
+    local.tell_watchers,
+    {
+      Sid    = "Directory"
+      Effect = "Allow"
+      Action = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
+      "dynamodb:UpdateItem"]
+      Resource = [module.storage.records.arn]
+    },
+    {
+      Sid      = "Retry" # a parked job is sent again
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
+      Resource = [module.queues.deliver.arn]
+    },
+    {
+      Sid      = "DeadLetters" # are counted
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
+      Resource = [module.queues.dead.arn]
+    },
+  ]
+
+  gateways_may = [
+    local.tables_key,
+    local.write_journal,
+    {
+      Sid      = "Directory" # and counters of logins that failed
+      Effect   = "Allow"
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      Resource = [module.storage.records.arn]
+    },
+    {
+      Sid      = "Blobs"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/*"]
+    },
+    {
+      Sid      = "Bucket" # without it, S3 says that what isn't there is forbidden
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = [module.storage.bucket.arn]
+    },
+    {
+      Sid       = "KeyOfBlobs"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
+    {
+      Sid      = "Jobs"
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
+      Resource = [module.queues.deliver.arn]
+    },
+    {
+      Sid      = "DeadLetters" # are counted
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
+      Resource = [module.queues.dead.arn]
+    },
+    {
+      Sid    = "Watch"
+      Effect = "Allow"
+      Action = ["sqs:CreateQueue", "sqs:DeleteQueue", "sqs:GetQueueUrl", "sqs:ListQueueTags", "sqs:ReceiveMessage",
+      "sqs:SendMessage", "sqs:TagQueue"]
+      Resource = [local.notify_arn]
+    },
+    {
+      Sid      = "FindWatchers" # whose gateway has died; AWS knows no resource for it
+      Effect   = "Allow"
+      Action   = ["sqs:ListQueues"]
+      Resource = ["*"]
+    },
+  ]
+}
+
+resource "aws_iam_policy" "gateways" {
+  name        = "${var.name}-gateways-${var.region}"
+  description = "What the gateways of the mail service ${var.name} may do"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.gateways_may })
+}

@@ -1,0 +1,137 @@
+variable "name" {
+  description = "The service's name in this account and region. Begins the name of each resource."
+  type        = string
+  default     = "godwit"
+  validation {
+    condition     = can(regex("^[a-z][a-z0-9-]{0,25}[a-z0-9]$", var.name))
+    error_message = "A name is 2 to 27 lower-case letters, digits and hyphens; it begins with a letter and does not end with a hyphen."
+  }
+}
+
+variable "region" {
+  description = "The AWS region."
+  type        = string
+}
+
+variable "bucket" {
+  description = "Name of the bucket of blobs, which no other bucket in the world may have. Empty: NAME-ACCOUNT-REGION."
+  type        = string
+  default     = ""
+}
+
+variable "endpoint" {
+  description = "URL of an emulated AWS, such as LocalStack. Empty: AWS."
+  type        = string
+  default     = ""
+}
+
+variable "tags" {
+  description = "Tags that each resource gets, beside 'godwit:service'."
+  type        = map(string)
+  default     = {}
+}
+
+variable "functions" {
+  description = "Folder of the functions' zips: NAME-ARCHITECTURE.zip."
+  type        = string
+}
+
+variable "architecture" {
+  description = "What the functions run on: arm64 or amd64."
+  type        = string
+  default     = "arm64"
+}
+
+variable "memory" {
+  description = "Megabytes of memory of a function."
+  type        = number
+  default     = 512
+}
+
+variable "log_level" {
+  description = "What the functions log: debug, info, warn or error."
+  type        = string
+  default     = "info"
+}
+
+variable "log_days" {
+  description = "Days for which logs are kept; one of the numbers that CloudWatch knows."
+  type        = number
+  default     = 30
+}
+
+variable "deliver_timeout" {
+  description = "Seconds in which a batch of deliveries must be done."
+  type        = number
+  default     = 60
+}
+
+variable "deliver_visibility" {
+  description = "Seconds after which a job whose function has died is handed out again."
+  type        = number
+  default     = 180
+  validation {
+    condition     = var.deliver_visibility >= var.deliver_timeout
+    error_message = "A job must stay hidden for as long as its function may run."
+  }
+}
+
+variable "deliver_failures" {
+  description = "How often a job may fail before it is parked."
+  type        = number
+  default     = 5
+}
+
+variable "deliver_concurrency" {
+  description = "How many batches of deliveries run at once (2 to 1,000)."
+  type        = number
+  default     = 100
+}
+
+variable "reserved_concurrency" {
+  description = "Copies that are kept free for each function, which are also the most that run; -1: what the account has."
+  type        = number
+  default     = -1
+}
+
+variable "api_rate" {
+  description = "Requests a second that the API lets through."
+  type        = number
+  default     = 50
+}
+
+variable "api_burst" {
+  description = "Requests that the API lets through at once."
+  type        = number
+  default     = 100
+}
+
+variable "api_account_log_role" {
+  description = "Whether this deployment sets the role by which API Gateway writes the logs of all APIs of the account in this region. False where another has set it."
+  type        = bool
+  default     = true
+}
+
+variable "deletion_protection" {
+  description = "Whether the tables refuse to be deleted."
+  type        = bool
+  default     = true
+}
+
+variable "force_destroy" {
+  description = "Whether a bucket that holds mail may be deleted, with all of it."
+  type        = bool
+  default     = false
+}
+
+variable "undelete_days" {
+  description = "Days for which a deleted blob can be had back."
+  type        = number
+  default     = 7
+}
+
+variable "key_deletion_days" {
+  description = "Days for which the key can be had back after it is deleted (7 to 30)."
+  type        = number
+  default     = 30
+}
