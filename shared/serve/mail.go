@@ -34,22 +34,23 @@ func (s *Service) wireGateways() {
 	popper := pop3.New(pop3.Config{Accounts: s.accounts, Login: login, TLS: tls, Log: s.log, Metrics: pop3.NewMetrics(s.registry)})
 
 	metrics := gateways.NewListenMetrics(s.registry)
+	const refusalPOP3 = "-ERR [SYS/TEMP] too many connections, try again later\r\n"
 	for _, k := range []struct {
-		name, refusal string
-		implicit      bool
-		handler       func(context.Context, net.Conn)
+		name, refusal, goodbye string
+		implicit               bool
+		handler                func(context.Context, net.Conn)
 	}{
-		{"smtp", smtp.Refusal, false, writer.MX},
-		{"submission", smtp.Refusal, false, writer.Submission},
-		{"submissions", "", true, writer.Submission},
-		{"imap", imap.Refusal, false, reader.Serve},
-		{"imaps", "", true, reader.Serve},
-		{"pop3", "-ERR [SYS/TEMP] too many connections, try again later\r\n", false, popper.Handle},
-		{"pop3s", "", true, popper.Handle},
+		{"smtp", smtp.Refusal, smtp.Goodbye, false, writer.MX},
+		{"submission", smtp.Refusal, smtp.Goodbye, false, writer.Submission},
+		{"submissions", smtp.Refusal, smtp.Goodbye, true, writer.Submission},
+		{"imap", imap.Refusal, imap.Goodbye, false, reader.Serve},
+		{"imaps", imap.Refusal, imap.Goodbye, true, reader.Serve},
+		{"pop3", refusalPOP3, pop3.Goodbye, false, popper.Handle},
+		{"pop3s", refusalPOP3, pop3.Goodbye, true, popper.Handle},
 	} {
 		if l := s.open[k.name]; l != nil {
-			server := &gateways.Server{Name: k.name, TLS: tls, Implicit: k.implicit, Handler: k.handler, Refusal: k.refusal,
-				MaxConns: st.Connections, MaxPerIP: st.ConnectionsPerIP, Log: s.log, Metrics: metrics}
+			server := &gateways.Server{Name: k.name, TLS: tls, Implicit: k.implicit, Handler: k.handler, Refusal: k.refusal, Goodbye: k.goodbye,
+				Proxy: st.ProxyFrom, Spread: s.spread(), MaxConns: st.Connections, MaxPerIP: st.ConnectionsPerIP, Log: s.log, Metrics: metrics}
 			server.Start(l)
 			s.servers = append(s.servers, server)
 		}

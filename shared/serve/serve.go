@@ -229,6 +229,15 @@ func (s *Service) patience() time.Duration {
 	return s.settings.Drain * 4 / 5
 }
 
+// spread is the part of the drain over which sessions are told to end, one after another.
+// In a gateway they come back to others of its kind, which all at once would overrun.
+func (s *Service) spread() time.Duration {
+	if s.settings.Role == settings.Gateway {
+		return s.settings.Drain * 9 / 11 // 90 s of 110
+	}
+	return 0
+}
+
 // shutdown ends all sessions, while the worker, which was told too, ends its jobs. What
 // is still in the queue is there at the next start.
 func (s *Service) shutdown() {
