@@ -63,8 +63,9 @@ resource "aws_lambda_permission" "api" {
 
 resource "aws_api_gateway_deployment" "api" {
   rest_api_id = aws_api_gateway_rest_api.api.id
+  depends_on  = [aws_api_gateway_integration.api]
   triggers = {
-    routes = sha1(jsonencode([local.routes, aws_api_gateway_integration.api]))
+    routes = sha1(jsonencode([local.routes, var.function_invoke_arn]))
   }
   lifecycle {
     create_before_destroy = true
