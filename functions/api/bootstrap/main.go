@@ -1,0 +1,55 @@
+// Command bootstrap is functions/api as a Lambda, of the runtime provided.al2023, behind
+// an API gateway of the REST kind (v1) that passes requests on as they are. Its settings are
+// a gateway's as far as they say where things are in AWS: GODWIT_AWS_NAME,
+// GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; and GODWIT_LOG_LEVEL.
+package main
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/godwit-mail/godwit/functions/api"
+	"github.com/godwit-mail/godwit/functions/internal/lambdaio"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/cloud"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/settings"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+func main() {
+	st, _, err := settings.Load(settings.Gateway, "", os.Environ(), nil)
+	if err != nil {
+		fail(slog.New(slog.NewJSONHandler(os.Stderr, nil)), err)
+	}
+	log := slog.New(slog.NewJSONHandler(os.Stderr, &slog.HandlerOptions{Level: st.LogLevel}))
+	aws, err := cloud.Open(context.Background(), cloud.Config{Name: st.AWSName, Bucket: st.AWSBucket, Key: st.AWSKey, Log: log})
+	if err != nil {
+		fail(log, err)
+	}
+	accounts := account.New(account.Config{Journal: aws.Journal, Notify: aws.Notify, Blobs: blob.Store{Driver: aws.Blobs}, Log: log})
+	mux := http.NewServeMux()
+	mux.Handle("/", api.New(api.Config{
+		Directory: directory.New(directory.Config{Records: aws.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log,
+			LookupTXT: net.DefaultResolver.LookupTXT}),
+		Records: aws.Records,
+		Spool:   api.Parked(&spool.Spool{Records: aws.Records, Queue: aws.Queue, Now: time.Now}),
+		Now:     time.Now,
+		Log:     log,
+	}))
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
+	lambda.Start(lambdaio.Proxy(mux, log))
+}
+
+func fail(log *slog.Logger, err error) {
+	log.Error("the function can't start", "error", err)
+	os.Exit(1)
+}
