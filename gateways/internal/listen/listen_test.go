@@ -48,6 +48,10 @@ func dial(t *testing.T, s *Server) (net.Conn, *bufio.Reader) {
 // greet says hello and waits for the peer or the drain.
 func greet(ctx context.Context, c net.Conn) {
 	io.WriteString(c, "hello\n")
+	rest(ctx, c)
+}
+
+func rest(ctx context.Context, c net.Conn) {
 	closed := make(chan struct{})
 	go func() {
 		io.Copy(io.Discard, c)

@@ -126,16 +126,14 @@ func (s *Server) unwrap(g *guest) (c net.Conn, own bool, err error) {
 	}
 	err = g.SetReadDeadline(deadline)
 	s.mu.Unlock()
-	if err != nil {
-		return nil, false, err
+	if err != nil { // it is closed already
+		return nil, false, errNoHeader
 	}
 	peer, err := readProxy(g.Conn)
 	s.mu.Lock()
 	g.waiting = false
 	s.mu.Unlock()
-	if err == nil {
-		err = g.SetReadDeadline(time.Time{})
-	}
+	_ = g.SetReadDeadline(time.Time{}) // fails only on what is closed, of which the next read tells
 	switch {
 	case err != nil:
 		return nil, false, err
