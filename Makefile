@@ -12,6 +12,10 @@ help: ## list the targets
 build: ## the godwit binary
 	$(GO) build -trimpath -o godwit .
 
+.PHONY: functions
+functions: ## the zips of the Lambda functions, into build/functions
+	$(GO) run ./shared/deploy/functions
+
 .PHONY: test
 test: ## what the README says
 	$(GO) test ./...
