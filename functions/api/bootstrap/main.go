@@ -21,6 +21,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -35,18 +36,22 @@ func main() {
 	if err != nil {
 		fail(log, err)
 	}
-	accounts := account.New(account.Config{Journal: aws.Journal, Notify: aws.Notify, Blobs: blob.Store{Driver: aws.Blobs}, Log: log})
+	lambda.Start(lambdaio.Proxy(handler(aws.Set, log), log))
+}
+
+func handler(p ports.Set, log *slog.Logger) http.Handler {
+	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log})
 	mux := http.NewServeMux()
 	mux.Handle("/", api.New(api.Config{
-		Directory: directory.New(directory.Config{Records: aws.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log,
+		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log,
 			LookupTXT: net.DefaultResolver.LookupTXT}),
-		Records: aws.Records,
-		Spool:   api.Parked(&spool.Spool{Records: aws.Records, Queue: aws.Queue, Now: time.Now}),
+		Records: p.Records,
+		Spool:   api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now}),
 		Now:     time.Now,
 		Log:     log,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
-	lambda.Start(lambdaio.Proxy(mux, log))
+	return mux
 }
 
 func fail(log *slog.Logger, err error) {

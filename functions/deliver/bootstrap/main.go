@@ -18,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/cloud"
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/queue/sqs"
 	"github.com/godwit-mail/godwit/shared/settings"
@@ -34,16 +35,19 @@ func main() {
 	if err != nil {
 		fail(log, err)
 	}
+	lambda.Start(function(aws.Set, st.DeliverFailures, log).Event)
+}
+
+func function(p ports.Set, failures int, log *slog.Logger) *lambdaio.Jobs {
 	step := &deliver.Step{
-		Accounts:    account.New(account.Config{Journal: aws.Journal, Notify: aws.Notify, Blobs: blob.Store{Driver: aws.Blobs}, Log: log}),
-		Queue:       aws.Queue,
-		Spool:       &spool.Spool{Records: aws.Records, Queue: aws.Queue, Now: time.Now},
-		MaxFailures: st.DeliverFailures,
+		Accounts:    account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log}),
+		Queue:       p.Queue,
+		Spool:       &spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now},
+		MaxFailures: failures,
 		Now:         time.Now,
 		Log:         log,
 	}
-	jobs := &lambdaio.Jobs{Queue: aws.Queue, Name: queue.Deliver, Handle: step.Handle, HandleDead: step.HandleDead, Decode: sqs.Received, Log: log}
-	lambda.Start(jobs.Event)
+	return &lambdaio.Jobs{Queue: p.Queue, Name: queue.Deliver, Handle: step.Handle, HandleDead: step.HandleDead, Decode: sqs.Received, Log: log}
 }
 
 func fail(log *slog.Logger, err error) {
