@@ -2,6 +2,7 @@ package lambdaio_test
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -284,7 +285,7 @@ func FuzzEvent(f *testing.F) {
 		}
 		var e events.SQSEvent
 		var out events.SQSEventResponse
-		ok(t, json.Unmarshal(payload, &e))
+		ok(t, json.NewDecoder(bytes.NewReader(payload)).Decode(&e))
 		ok(t, json.Unmarshal(b, &out))
 		for _, m := range e.Records {
 			failed := slices.ContainsFunc(out.BatchItemFailures, func(f events.SQSBatchItemFailure) bool { return f.ItemIdentifier == m.MessageId })
