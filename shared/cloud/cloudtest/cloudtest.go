@@ -5,9 +5,12 @@ package cloudtest
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
@@ -32,14 +35,25 @@ type (
 	Call = awstest.Call
 )
 
-// Redrive is after how many receives a job goes to the dead letters.
+// Redrive is after how many receives a job goes to the dead letters, unless Options say
+// another number.
 const Redrive = 5
+
+// Options are what a test may want otherwise than infra/ makes it. The zero value is that.
+type Options struct {
+	Redrive    int           // receives, after which a job goes to the dead letters
+	Visibility time.Duration // for which the queue hides a job that a function is given
+}
 
 // Faults are all that may happen to any call; None is none.
 func Faults() []Fault { return awstest.Faults() }
 
-// None lets a call pass.
-const None = awstest.None
+// None lets a call pass; Dropped isn't carried out, Lost is, but for its reply.
+const (
+	None    = awstest.None
+	Dropped = awstest.Dropped
+	Lost    = awstest.Lost
+)
 
 // OneIn makes about one call in n fail.
 func OneIn(t testing.TB, n int) func(Call) Fault {
@@ -51,15 +65,35 @@ func Failing(t testing.TB, decide func(Call) Fault) cloud.Client {
 	return func(cfg aws.Config) aws.Config { return awstest.Proxy(t, cfg, decide) }
 }
 
+// Impatient gives a client that makes each call so often at most, so that what a proxy
+// does to it is an operation's failure.
+func Impatient(client cloud.Client, attempts int) cloud.Client {
+	return func(cfg aws.Config) aws.Config {
+		cfg = client(cfg)
+		patient := cfg.Retryer
+		cfg.Retryer = func() aws.Retryer { return retry.AddWithMaxAttempts(patient(), attempts) }
+		return cfg
+	}
+}
+
 // Make makes tables, a bucket and queues under a random name, for as long as the test
 // lasts.
 func Make(t testing.TB) cloud.Config {
 	t.Helper()
+	return MakeWith(t, Options{})
+}
+
+// MakeWith is Make with something that is otherwise.
+func MakeWith(t testing.TB, o Options) cloud.Config {
+	t.Helper()
+	if o.Redrive == 0 {
+		o.Redrive = Redrive
+	}
 	cfg := awstest.Config(t)
 	c := cloud.Config{Name: awstest.Name("godwit"), Bucket: awstest.Name("mail")}
 	tables(t, cfg, c.Name)
 	bucket(t, cfg, c.Bucket)
-	queues(t, cfg, c.Name)
+	queues(t, cfg, c.Name, o)
 	return c
 }
 
@@ -117,7 +151,7 @@ func bucket(t testing.TB, cfg aws.Config, name string) {
 	})
 }
 
-func queues(t testing.TB, cfg aws.Config, name string) {
+func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 	client := sqs.NewFromConfig(cfg)
 	make := func(name string, attributes map[string]string) {
 		attributes["MaximumMessageSize"] = "1048576"
@@ -130,6 +164,14 @@ func queues(t testing.TB, cfg aws.Config, name string) {
 	}
 	deliver := name + "-" + queue.Deliver
 	make(queue.Dead(deliver), map[string]string{})
-	make(deliver, map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":"arn:aws:sqs:%s:000000000000:%s","maxReceiveCount":%d}`,
-		cfg.Region, queue.Dead(deliver), Redrive)})
+	attributes := map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
+		queueARN(cfg, queue.Dead(deliver)), o.Redrive)}
+	if o.Visibility > 0 {
+		attributes["VisibilityTimeout"] = strconv.Itoa(int(o.Visibility.Seconds()))
+	}
+	make(deliver, attributes)
+}
+
+func queueARN(cfg aws.Config, name string) string {
+	return "arn:aws:sqs:" + cfg.Region + ":000000000000:" + name
 }
