@@ -55,18 +55,24 @@ type guard struct {
 	sync     int64  // a synchronising literal that awaits the server's consent; -1: none
 	mistakes int
 
-	mu       sync.Mutex
+	writing sync.Mutex // held while something is written; mu is taken after it
+
+	mu       sync.Mutex    // held for moments
 	tag      string        // the command's
 	verb     string        // its name
 	answered bool          // its tagged response was written
 	prompted bool          // a continuation request was written since the last line was read
+	awaiting bool          // octets of the client's: nothing is being written
+	parting  string        // why the command at work is not waited for any longer
+	left     bool          // BYE was said, or can't be: nothing is heard or written any more
 	silent   bool          // the next response is the greeting and not to be sent
 	rest     chan struct{} // closed when the command is answered, or idles
 }
 
 func newGuard(c net.Conn, offersTLS, greeted bool) *guard {
-	g := &guard{Conn: c, br: bufio.NewReaderSize(c, 8<<10), offersTLS: offersTLS, closed: make(chan struct{}),
+	g := &guard{Conn: c, offersTLS: offersTLS, closed: make(chan struct{}),
 		sync: -1, silent: greeted, answered: true, rest: make(chan struct{})}
+	g.br = bufio.NewReaderSize(&incoming{g: g}, 8<<10)
 	close(g.rest)
 	return g
 }

@@ -12,42 +12,56 @@ var (
 	badSyntax   = []byte("BAD Syntax error in the command's arguments\r\n")
 )
 
-// Write passes on what imapserver has to say, and notes where the command stands. A
-// response begins with a Write of its own.
+// Write passes on what imapserver has to say. A response begins with a Write of its own.
 func (g *guard) Write(p []byte) (int, error) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if g.silent {
-		g.silent = !bytes.HasSuffix(p, []byte("\r\n"))
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	out := g.respond(p)
+	if len(out) == 0 {
 		return len(p), nil
-	}
-	out := p
-	switch tag := []byte(g.tag + " "); {
-	case len(tag) > 1 && bytes.HasPrefix(p, tag):
-		if g.answered {
-			return len(p), nil // the guard has said it in other words
-		}
-		g.answered = true
-		g.atRest()
-		if bytes.Equal(p[len(tag):], syntaxError) {
-			out = append(tag, badSyntax...)
-		}
-	case bytes.HasPrefix(p, []byte("+ ")):
-		if g.answered {
-			return len(p), nil
-		}
-		if g.prompted = true; g.verb == "IDLE" {
-			g.atRest()
-		}
 	}
 	if err := g.Conn.SetWriteDeadline(time.Now().Add(writePatience)); err != nil {
 		return 0, err
 	}
 	n, err := g.Conn.Write(out)
-	if err == nil {
-		n = len(p)
+	if err != nil {
+		g.depart() // what broke off here can't be gone on with
+		return min(n, len(p)), err
 	}
-	return min(n, len(p)), err
+	return len(p), nil
+}
+
+// respond notes where the command stands after p, and gives what the client is to get in
+// its place.
+func (g *guard) respond(p []byte) []byte {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.left {
+		return nil
+	}
+	if g.silent {
+		g.silent = !bytes.HasSuffix(p, []byte("\r\n"))
+		return nil
+	}
+	switch tag := []byte(g.tag + " "); {
+	case len(tag) > 1 && bytes.HasPrefix(p, tag):
+		if g.answered {
+			return nil // the guard has said it in other words
+		}
+		g.answered = true
+		g.atRest()
+		if bytes.Equal(p[len(tag):], syntaxError) {
+			return append(tag, badSyntax...)
+		}
+	case bytes.HasPrefix(p, []byte("+ ")):
+		if g.answered {
+			return nil
+		}
+		if g.prompted = true; g.verb == "IDLE" {
+			g.atRest()
+		}
+	}
+	return p
 }
 
 // SetWriteDeadline does nothing: each Write has a deadline of its own, so that a large
@@ -56,8 +70,11 @@ func (g *guard) SetWriteDeadline(time.Time) error { return nil }
 
 // say writes a response of the guard's own.
 func (g *guard) say(tag, text string) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+	g.writing.Lock()
+	defer g.writing.Unlock()
+	if g.hasLeft() {
+		return
+	}
 	_ = g.Conn.SetWriteDeadline(time.Now().Add(writePatience))
 	// The next read tells if this failed.
 	_, _ = g.Conn.Write([]byte(tag + " " + text + "\r\n"))
@@ -78,23 +95,6 @@ func (g *guard) atRest() {
 	default:
 		close(g.rest)
 	}
-}
-
-// bye ends the connection with a reason, when the command at work is answered or has had
-// the time for it.
-func (g *guard) bye(reason string, patience time.Duration) {
-	g.mu.Lock()
-	rest := g.rest
-	g.mu.Unlock()
-	t := time.NewTimer(patience)
-	defer t.Stop()
-	select {
-	case <-rest:
-		g.say("*", "BYE "+reason)
-	case <-g.closed:
-	case <-t.C:
-	}
-	_ = g.Conn.Close()
 }
 
 func (g *guard) isAnswered() bool {
