@@ -174,6 +174,7 @@ func TestFarewellsAreBounded(t *testing.T) {
 			t.Errorf("one too many is kept for %v", at.Sub(began))
 		}
 		time.Sleep(proxyTime)
+		synctest.Wait()
 		w.from(balancer).say(header(proxy, tcp4, peer4)).end("going\n")
 		<-result
 	})
