@@ -1,0 +1,148 @@
+package main
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/aws/aws-lambda-go/events"
+	"github.com/aws/aws-lambda-go/lambda"
+
+	"github.com/godwit-mail/godwit/functions/internal/lambdaio"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/ports/portstest"
+)
+
+// gateway is an API gateway with functions behind it, each of which knows only what is in
+// the stores, as two environments of a Lambda do.
+type gateway struct {
+	t         *testing.T
+	functions []lambda.Handler
+	key       string
+	remote    string
+}
+
+func newGateway(t *testing.T) *gateway {
+	t.Helper()
+	w := portstest.New(t)
+	w.Clock.Advance(time.Since(w.Clock.Now())) // the functions have the machine's clock
+	log := slog.New(slog.DiscardHandler)
+	g := &gateway{t: t, remote: "192.0.2.1"}
+	for range 2 {
+		g.functions = append(g.functions, lambda.NewHandler(lambdaio.Proxy(handler(w.Set, log), log)))
+	}
+	accounts := account.New(account.Config{Journal: w.Journal})
+	dir := directory.New(directory.Config{Records: w.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log})
+	service := directory.ServiceScope("setup")
+	var err error
+	_, g.key, err = dir.CreateKey(t.Context(), service, "", "", "first")
+	ok(t, err)
+	_, err = dir.CreateTenant(t.Context(), service, "one")
+	ok(t, err)
+	_, err = dir.CreateDomain(t.Context(), service, "one", "one.test")
+	ok(t, err)
+	return g
+}
+
+func ok(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// do sends a request to one of the functions; headers are pairs. Its answer must have
+// the status.
+func (g *gateway) do(function, status int, method, target, body string, headers ...string) (http.Header, map[string]any) {
+	g.t.Helper()
+	path, query, _ := strings.Cut(target, "?")
+	values, err := url.ParseQuery(query)
+	ok(g.t, err)
+	e := events.APIGatewayProxyRequest{Resource: "/{proxy+}", Path: path, HTTPMethod: method, MultiValueQueryStringParameters: values,
+		MultiValueHeaders: map[string][]string{"host": {"abc.execute-api.us-east-1.amazonaws.com"}, "content-type": {"application/json"}},
+		PathParameters:    map[string]string{"proxy": path[1:]}, Body: body}
+	if !utf8.ValidString(body) {
+		e.Body, e.IsBase64Encoded = base64.StdEncoding.EncodeToString([]byte(body)), true
+	}
+	if g.key != "" {
+		e.MultiValueHeaders["authorization"] = []string{"Bearer " + g.key}
+	}
+	for i := 0; i+1 < len(headers); i += 2 {
+		e.MultiValueHeaders[headers[i]] = []string{headers[i+1]}
+	}
+	e.RequestContext.Path, e.RequestContext.Stage, e.RequestContext.Identity.SourceIP = "/prod"+path, "prod", g.remote
+	payload, err := json.Marshal(e)
+	ok(g.t, err)
+	b, err := g.functions[function].Invoke(g.t.Context(), payload)
+	ok(g.t, err)
+	var out events.APIGatewayProxyResponse
+	ok(g.t, json.Unmarshal(b, &out))
+	if out.StatusCode != status {
+		g.t.Fatalf("%s %s: %d, want %d: %s", method, target, out.StatusCode, status, out.Body)
+	}
+	var object map[string]any
+	if strings.HasPrefix(out.Body, "{") {
+		ok(g.t, json.Unmarshal([]byte(out.Body), &object))
+	}
+	return out.MultiValueHeaders, object
+}
+
+func TestAnAccountsLifeBehindAGateway(t *testing.T) {
+	g := newGateway(t)
+	made, _ := g.do(0, 201, "POST", "/v1/accounts", `{"address":"ann+%@one.test"}`)
+	if at := made.Get("Location"); at != "/prod/v1/accounts/ann+%25@one.test" {
+		t.Errorf("it is at %s", at)
+	}
+	for name, path := range map[string]string{"Änne": "/v1/accounts/ann+%25@one.test", "Anne": "/v1/accounts/ann%2B%25%40one.test"} {
+		shown, body := g.do(1, 200, "GET", path, "")
+		if body["address"] != "ann+%@one.test" {
+			t.Errorf("%s is %v", path, body)
+		}
+		g.do(1, 200, "PATCH", path, `{"name":"`+name+`"}`, "if-match", shown.Get("Etag"))
+		g.do(0, 412, "PATCH", path, `{"name":"Anna"}`, "if-match", shown.Get("Etag"))
+	}
+	if _, body := g.do(0, 200, "GET", "/v1/accounts?domain=one.test&limit=5", ""); len(body["items"].([]any)) != 1 {
+		t.Errorf("the accounts are %v", body)
+	}
+	g.do(0, 404, "GET", "/v1/accounts/bob@one.test", "")
+	g.do(0, 404, "GET", "/v1/nothing", "")
+	g.do(0, 405, "PUT", "/v1/accounts", "{}")
+	g.do(0, 200, "GET", "/v1/queue", "")
+	g.do(0, 400, "POST", "/v1/accounts", "{\"address\":\"\xff\xfe")
+	g.do(0, 413, "POST", "/v1/accounts", `{"address":"`+strings.Repeat("x", 600_000)+`"}`)
+	g.do(0, 204, "DELETE", "/v1/accounts/ann+%25@one.test", "")
+	g.do(1, 404, "GET", "/v1/accounts/ann+%25@one.test", "")
+}
+
+func TestWhatIsSentAgainToAnotherFunctionIsDoneOnce(t *testing.T) {
+	g := newGateway(t)
+	_, first := g.do(0, 201, "POST", "/v1/accounts", `{"address":"ann@one.test"}`, "idempotency-key", "k1")
+	h, again := g.do(1, 201, "POST", "/v1/accounts", `{"address":"ann@one.test"}`, "idempotency-key", "k1")
+	if h.Get("Idempotent-Replayed") != "true" || h.Get("Location") != "/prod/v1/accounts/ann@one.test" || fmt.Sprint(first) != fmt.Sprint(again) {
+		t.Errorf("%v: %v, then %v", h, first, again)
+	}
+}
+
+func TestWithoutAKeyThereIsNothingButHealth(t *testing.T) {
+	g := newGateway(t)
+	g.key = ""
+	g.do(0, 200, "GET", "/healthz", "")
+	g.do(0, 200, "GET", "/openapi.json", "")
+	g.do(0, 401, "GET", "/v1/accounts", "")
+	// Wrong keys are counted by the client's address, not the gateway's.
+	g.key = "gw_wrong"
+	for range 20 {
+		g.do(0, 401, "GET", "/v1/accounts", "")
+	}
+	g.do(0, 429, "GET", "/v1/accounts", "")
+	g.remote = "198.51.100.1"
+	g.do(0, 401, "GET", "/v1/accounts", "")
+}
