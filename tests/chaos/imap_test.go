@@ -21,6 +21,7 @@ type client struct {
 	net.Conn
 	in  *bufio.Reader
 	tag int
+	uid uint32 // of the last APPEND
 	// untagged is told of each untagged line while a command is answered.
 	untagged func(line string)
 }
@@ -192,14 +193,13 @@ func (r *reader) heard(s string) {
 	case "FETCH":
 		_, text, ok := strings.Cut(s, "UID ")
 		uid, err := strconv.ParseUint(strings.TrimRight(strings.SplitN(text, " ", 2)[0], ")"), 10, 32)
-		if !ok || err != nil || n <= len(r.uids) {
-			return // a flag of a message that it knows
-		}
 		// Nothing is expunged, so each UID follows the one before.
-		if n != len(r.uids)+1 || uid != uint64(n) {
-			r.wrong = append(r.wrong, fmt.Sprintf("%q after %d messages", s, len(r.uids)))
+		if !ok || err != nil || uid != uint64(n) || n > r.there {
+			r.wrong = append(r.wrong, fmt.Sprintf("%q, of %d messages", s, r.there))
 		}
-		r.uids = append(r.uids, uint32(uid))
+		if n == len(r.uids)+1 { // not the flags of one that it knows or will ask for
+			r.uids = append(r.uids, uint32(uid))
+		}
 	}
 }
 

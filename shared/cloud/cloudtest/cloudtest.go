@@ -55,6 +55,12 @@ const (
 	Lost    = awstest.Lost
 )
 
+// Seed gives a seed of what a test does at random, and tells of it.
+func Seed(t testing.TB) uint64 {
+	t.Helper()
+	return awstest.Seed(t)
+}
+
 // OneIn makes about one call in n fail.
 func OneIn(t testing.TB, n int) func(Call) Fault {
 	return awstest.OneIn(n, awstest.Seed(t), awstest.Faults()...)

@@ -148,9 +148,10 @@ func OneIn(n int, seed uint64, faults ...Fault) func(Call) Fault {
 	}
 }
 
-// Seed gives the seed of a test's faults, and tells of it.
+// Seed gives the seed of what a test does at random, and tells of it.
 func Seed(t testing.TB) uint64 {
+	t.Helper()
 	seed := rand.Uint64()
-	t.Logf("the seed of the faults is %d", seed)
+	t.Logf("the seed is %d", seed)
 	return seed
 }
