@@ -7,11 +7,15 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 . "$here/install.sh"
 
+# How often a Lambda's queue is looked into: in AWS somebody always waits there, here it
+# would be up to 10 s until a job is seen.
+polling=(LAMBDA_EVENT_SOURCE_MAPPING_POLL_INTERVAL_SEC=0.1 LAMBDA_EVENT_SOURCE_MAPPING_MAX_BACKOFF_ON_EMPTY_POLL_SEC=0.3)
+
 start_image() {
 	docker image inspect "$image" >/dev/null 2>&1 || { say "pulling $image"; docker pull -q "$image" >/dev/null; } || return 1
 	docker rm -f "$container" >/dev/null 2>&1 || true
 	say "starting the image"
-	docker run -d --name "$container" -p "127.0.0.1:$port:4566" -e DISABLE_EVENTS=1 -e SKIP_SSL_CERT_DOWNLOAD=1 -e DYNAMODB_IN_MEMORY=1 \
+	docker run -d --name "$container" -p "127.0.0.1:$port:4566" -e DISABLE_EVENTS=1 -e SKIP_SSL_CERT_DOWNLOAD=1 -e DYNAMODB_IN_MEMORY=1 "${polling[@]/#/-e}" \
 		-v /var/run/docker.sock:/var/run/docker.sock "$image" >/dev/null
 }
 
@@ -28,7 +32,7 @@ start_package() {
 		cd "$run"
 		exec env -u AWS_ENDPOINT_URL -u AWS_PROFILE \
 			GATEWAY_LISTEN="127.0.0.1:$port" EXTERNAL_SERVICE_PORTS_START=$ports EXTERNAL_SERVICE_PORTS_END=$((ports + 50)) \
-			DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DYNAMODB_IN_MEMORY=1 DNS_ADDRESS=0 OVERRIDE_IN_DOCKER=0 \
+			DISABLE_EVENTS=1 SKIP_SSL_CERT_DOWNLOAD=1 DYNAMODB_IN_MEMORY=1 "${polling[@]}" DNS_ADDRESS=0 OVERRIDE_IN_DOCKER=0 \
 			FILESYSTEM_ROOT="$run/root" CONFIG_DIR="$run/config" XDG_CACHE_HOME="$run/cache" TMPDIR="$run" \
 			LAMBDA_RUNTIME_EXECUTOR=godwit PYTHONPATH="$here/lambda" PYTHONSAFEPATH=1 PYTHONDONTWRITEBYTECODE=1 \
 			nohup "$home/venv/bin/python" -m localstack.runtime.main </dev/null >"$run/log" 2>&1 9>&-
