@@ -199,9 +199,16 @@ func TestAPeerIsCountedByItsOwnAddress(t *testing.T) {
 			t.Errorf("%v are counted", n)
 		}
 		w.from(balancer).say(from4(2)).expect("hello 192.0.2.2:4711\n")
-		for range 3 { // health checks
+		// Health checks and a client at the balancer's own address don't take each other's place.
+		same := header(proxy, tcp4, "\x0a\x00\x00\x05"+peer4[4:])
+		client := w.from(balancer).say(same)
+		client.expect("hello 10.0.0.5:4711\n")
+		for range 3 {
 			w.from(balancer).say(header(local, 0, "")).expect(greetingOfBalancer)
 		}
+		client.Close()
+		synctest.Wait()
+		w.from(balancer).say(same).expect("hello 10.0.0.5:4711\n")
 		first.Close()
 		synctest.Wait()
 		w.from(balancer).say(from4(1)).expect("hello 192.0.2.1:4711\n")
