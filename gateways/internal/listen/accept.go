@@ -27,8 +27,8 @@ const (
 	refusalTime = time.Second
 )
 
-// guest is one connection, from accept to close. Only told and waiting are looked at by
-// others than who serves it, under Server.mu.
+// guest is one connection, from accept to close. Of its fields only told, waiting and
+// farewell are looked at by others than who serves it, under Server.mu.
 type guest struct {
 	net.Conn               // as it was accepted
 	told     chan struct{} // closed when it should end
@@ -39,14 +39,7 @@ type guest struct {
 	peer     netip.Prefix
 }
 
-func (g *guest) isTold() bool {
-	select {
-	case <-g.told:
-		return true
-	default:
-		return false
-	}
-}
+func (g *guest) isTold() bool { return isClosed(g.told) }
 
 // accept serves c, or refuses it. It waits for nothing that the peer has to do.
 func (s *Server) accept(c net.Conn) {
