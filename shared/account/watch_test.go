@@ -134,3 +134,41 @@ func TestRegistrationsAreRenewedWhileAnAccountIsOpen(t *testing.T) {
 		}
 	})
 }
+
+// ending is a notify whose last listener a test can end.
+type ending struct {
+	notify.Driver
+	last notify.Listener
+}
+
+func (e *ending) Listen(ctx context.Context) (l notify.Listener, err error) {
+	e.last, err = e.Driver.Listen(ctx)
+	return e.last, err
+}
+
+func TestAStoreWhoseListenerEndsListensAnewAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), &ending{Driver: inprocess.New()}
+		a := w.open(t, w.listening(t, n))
+		function := New(Config{Journal: w.journal, Notify: n.Driver})
+		gone := n.last
+		start := time.Now()
+		porttest.OK(t, w.journal.Unwatch(t.Context(), w.ref.Partition(), gone.Name()))
+		changed := a.Changed()
+		_, err := function.Deliver(t.Context(), w.ref, 0, by, []Add{delivery("a")}) // of which nobody is told
+		porttest.OK(t, err)
+		porttest.OK(t, gone.Close())
+		<-changed
+		synctest.Wait()
+		changed = a.Changed()
+		_, err = function.Deliver(t.Context(), w.ref, 0, by, []Add{delivery("b")})
+		porttest.OK(t, err)
+		<-changed
+		if got := a.State().Mailbox("INBOX").Len(); got != 2 || n.last == gone {
+			t.Errorf("%d messages", got)
+		}
+		if waited := time.Since(start); waited >= poll {
+			t.Errorf("it took the poll to see it: %v", waited)
+		}
+	})
+}

@@ -19,8 +19,9 @@ type Event struct {
 // Listener receives events for one gateway.
 type Listener interface {
 	Name() string // the watcher's name, registered with journal.Watch
-	// Events is closed by Close. A reader that is slow loses events rather than
-	// holding up writers.
+	// Events is closed by Close, and when the listener can be told of nothing any more:
+	// then it needs to be closed, and another one opened. A reader that is slow loses
+	// events rather than holding up writers.
 	Events() <-chan Event
 	Close() error
 }

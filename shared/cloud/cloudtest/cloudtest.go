@@ -178,6 +178,16 @@ func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 	make(deliver, attributes)
 }
 
+// RemoveQueue takes a queue away under whoever uses it.
+func RemoveQueue(t testing.TB, name string) {
+	t.Helper()
+	client := sqs.NewFromConfig(awstest.Config(t))
+	out, err := client.GetQueueUrl(t.Context(), &sqs.GetQueueUrlInput{QueueName: &name})
+	porttest.OK(t, err)
+	_, err = client.DeleteQueue(t.Context(), &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+	porttest.OK(t, err)
+}
+
 func queueARN(cfg aws.Config, name string) string {
 	return "arn:aws:sqs:" + cfg.Region + ":000000000000:" + name
 }

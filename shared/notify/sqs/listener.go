@@ -43,17 +43,18 @@ func (l *listener) Close() error {
 	return l.err
 }
 
-// run receives until the listener is closed.
+// run receives until the listener is closed, or its queue is gone: swept, because this
+// process stood still for long. It is not made again, since SQS gives a name again only
+// after a minute, and since writers that have found it gone tell it of nothing any more.
 func (l *listener) run(ctx context.Context) {
 	defer close(l.done)
 	defer close(l.events)
 	seen, failed := l.n.now(), 0
 	for ctx.Err() == nil {
 		err := l.receive(ctx)
-		if absent(err) {
-			// Swept, because this process stood still for long. SQS gives a name
-			// again after a minute; until then the slow poll has to do.
-			_, err = l.n.create(ctx, l.name)
+		if absent(err) && failed >= patience {
+			l.n.log.Warn("the queue of events is gone", "queue", l.name)
+			return
 		}
 		if err == nil && l.n.now().Sub(seen) > seenEvery {
 			if err = l.sign(ctx); err == nil {

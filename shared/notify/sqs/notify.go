@@ -32,6 +32,7 @@ const (
 	batch     = 10               // SQS's largest
 	buffered  = 1024             // events that a listener holds before it loses some
 	ending    = 10 * time.Second // for the removal of a queue
+	patience  = 6                // failures, over about two seconds, in which a new queue may not be there yet
 	seenEvery = 10 * time.Minute // how often a listener says that it lives
 	orphaned  = time.Hour        // after so long without it is dead
 	seenTag   = "godwit-seen"    // Unix seconds
