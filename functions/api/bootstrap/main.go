@@ -43,16 +43,20 @@ func handler(p ports.Set, log *slog.Logger) http.Handler {
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log})
 	mux := http.NewServeMux()
 	mux.Handle("/", api.New(api.Config{
-		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log,
+		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: wall, Log: log,
 			LookupTXT: net.DefaultResolver.LookupTXT}),
 		Records: p.Records,
-		Spool:   api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now}),
-		Now:     time.Now,
+		Spool:   api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}),
+		Now:     wall,
 		Log:     log,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	return mux
 }
+
+// wall is the time without the monotonic clock's, which stands still while the function is
+// frozen between two requests: what is remembered for a time would seem younger than it is.
+func wall() time.Time { return time.Now().Round(0) }
 
 func fail(log *slog.Logger, err error) {
 	log.Error("the function can't start", "error", err)
