@@ -13,7 +13,6 @@ import (
 	"github.com/godwit-mail/godwit/gateways/pop3"
 	"github.com/godwit-mail/godwit/gateways/smtp"
 	"github.com/godwit-mail/godwit/shared/blob"
-	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -29,7 +28,7 @@ func (s *Service) wireGateways() {
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Blobs: blobs,
 		Queue: s.ports.Queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
-	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
+	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.directory.Quota,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
 	popper := pop3.New(pop3.Config{Accounts: s.accounts, Login: login, TLS: tls, Log: s.log, Metrics: pop3.NewMetrics(s.registry)})
 
@@ -55,16 +54,6 @@ func (s *Service) wireGateways() {
 			s.servers = append(s.servers, server)
 		}
 	}
-}
-
-// quota is what is in force for an account that has logged in.
-func (s *Service) quota(ctx context.Context, id *directory.Identity) (int64, error) {
-	a, err := s.directory.AccountByRef(ctx, id.Account)
-	if err != nil {
-		return 0, err
-	}
-	e, err := s.directory.AccountSettings(ctx, a)
-	return e.Quota, err
 }
 
 // wireFunctions makes the worker that delivers.
