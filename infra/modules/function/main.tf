@@ -40,13 +40,20 @@ resource "aws_lambda_function" "function" {
   handler                        = "bootstrap"
   architectures                  = [var.architecture == "amd64" ? "x86_64" : "arm64"]
   filename                       = var.zip
-  source_code_hash               = filebase64sha256(var.zip)
+  source_code_hash               = fileexists(var.zip) ? filebase64sha256(var.zip) : null
   timeout                        = var.timeout
   memory_size                    = var.memory
   reserved_concurrent_executions = var.reserved_concurrency
 
   environment {
     variables = var.environment
+  }
+
+  lifecycle {
+    precondition {
+      condition     = fileexists(var.zip)
+      error_message = "There is no ${var.zip}: 'make functions' builds it."
+    }
   }
 
   # Without its policy the first calls would fail, and without its log group Lambda would

@@ -1,4 +1,13 @@
+data "aws_caller_identity" "current" {}
+data "aws_partition" "current" {}
+data "aws_region" "current" {}
+
 locals {
+  # The queue of dead letters names the other, which names it: one of the two by its name alone.
+  deliver = "${var.name}-deliver"
+  deliver_arn = join(":", ["arn", data.aws_partition.current.partition, "sqs", data.aws_region.current.name,
+  data.aws_caller_identity.current.account_id, local.deliver])
+
   days = 24 * 60 * 60
   # The largest that the provider lets a queue take. Jobs are text, 4 bytes for 3.
   largest = 256 * 1024
@@ -8,7 +17,7 @@ locals {
 }
 
 resource "aws_sqs_queue" "deliver" {
-  name                       = "${var.name}-deliver"
+  name                       = local.deliver
   visibility_timeout_seconds = var.visibility
   message_retention_seconds  = 14 * local.days
   max_message_size           = local.largest
@@ -21,6 +30,10 @@ resource "aws_sqs_queue" "dead" {
   message_retention_seconds  = 14 * local.days
   max_message_size           = local.largest
   sqs_managed_sse_enabled    = true
+  redrive_allow_policy = jsonencode({
+    redrivePermission = "byQueue"
+    sourceQueueArns   = [local.deliver_arn]
+  })
 }
 
 resource "aws_sqs_queue_redrive_policy" "deliver" {
@@ -28,14 +41,6 @@ resource "aws_sqs_queue_redrive_policy" "deliver" {
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead.arn
     maxReceiveCount     = local.receives
-  })
-}
-
-resource "aws_sqs_queue_redrive_allow_policy" "dead" {
-  queue_url = aws_sqs_queue.dead.id
-  redrive_allow_policy = jsonencode({
-    redrivePermission = "byQueue"
-    sourceQueueArns   = [aws_sqs_queue.deliver.arn]
   })
 }
 
