@@ -32,7 +32,7 @@ func Build(dir string) (binary string, err error) {
 	return binary, nil
 }
 
-// Service is a running 'godwit serve'.
+// Service is a running 'godwit serve' or 'godwit gateway'.
 type Service struct {
 	Data     string
 	Address  map[string]string // of the listeners, by name
@@ -51,9 +51,18 @@ const startTime = 30 * time.Second
 // Start runs 'godwit serve' on ports that are free and waits until it is up. Further
 // flags beat those. The log goes to the writer, if there is one.
 func Start(binary, data string, log io.Writer, flags ...string) (*Service, error) {
+	return start(binary, data, log, []string{"serve", "--api-address=127.0.0.1:0"}, flags)
+}
+
+// StartGateway runs 'godwit gateway' of all protocols, likewise.
+func StartGateway(binary, data string, log io.Writer, flags ...string) (*Service, error) {
+	return start(binary, data, log, []string{"gateway", "smtp,imap,pop3", "--health-address=127.0.0.1:0"}, flags)
+}
+
+func start(binary, data string, log io.Writer, args, flags []string) (*Service, error) {
 	s := &Service{Data: data, Address: map[string]string{}, Password: map[string]string{}, log: &logged{to: log}, exited: make(chan struct{})}
-	args := []string{"serve", "--data", data}
-	for _, name := range []string{"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "api"} {
+	args = append(args, "--data", data)
+	for _, name := range []string{"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"} {
 		args = append(args, "--"+name+"-address=127.0.0.1:0")
 	}
 	s.cmd = exec.Command(binary, append(args, flags...)...)
@@ -83,7 +92,7 @@ func Start(binary, data string, log io.Writer, flags ...string) (*Service, error
 	}
 	if err != nil {
 		s.Kill()
-		return nil, fmt.Errorf("godwit serve: %w\n%s", err, s.log.last())
+		return nil, fmt.Errorf("godwit %s: %w\n%s", args[0], err, s.log.last())
 	}
 	return s, nil
 }

@@ -42,7 +42,7 @@ func ended(t *testing.T, all map[string]*session, imap, pop3 string) {
 
 func TestSuspensionAndANewPasswordEndSessions(t *testing.T) {
 	const access = "-ERR [AUTH] Access to the account has changed, log in again\r\n"
-	w := world.Start(t, world.Config{})
+	w := world.New(t)
 	w.OtherTenant()
 	untouched := loggedIn(t, w, world.Bob)
 	for _, test := range []struct{ what, method, path, body, imap string }{
@@ -76,25 +76,4 @@ func TestSuspensionAndANewPasswordEndSessions(t *testing.T) {
 		w.Stop()
 		ended(t, untouched, "* BYE [UNAVAILABLE] Shutting down, try again\r\n", "-ERR [SYS/TEMP] Shutting down\r\n")
 	})
-}
-
-// say sends a line and reads up to one that begins with what is expected.
-func (s *session) say(t *testing.T, text, want string) (lines []string) {
-	t.Helper()
-	if _, err := io.WriteString(s, text+"\r\n"); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		if err := s.SetReadDeadline(time.Now().Add(10 * time.Second)); err != nil {
-			t.Fatal(err)
-		}
-		line, err := s.in.ReadString('\n')
-		if err != nil {
-			t.Fatalf("%q is answered with %q, not with %q: %v", text, lines, want, err)
-		}
-		lines = append(lines, line)
-		if len(line) >= len(want) && line[:len(want)] == want {
-			return lines
-		}
-	}
 }

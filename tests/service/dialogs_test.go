@@ -12,7 +12,7 @@ func TestDialogues(t *testing.T) {
 	for _, protocol := range []string{"smtp", "pop3", "imap", "mixed"} {
 		t.Run(protocol, func(t *testing.T) {
 			dialog.RunAll(t, "../scripts/"+protocol+"/*.txt", func(t *testing.T) dialog.World {
-				return world.Start(t, world.Config{}).Dialog()
+				return world.New(t).Dialog()
 			})
 		})
 	}
@@ -20,7 +20,7 @@ func TestDialogues(t *testing.T) {
 
 func TestDialoguesAboutAddresses(t *testing.T) {
 	dialog.RunAll(t, "../scripts/smtp/directory/*.txt", func(t *testing.T) dialog.World {
-		w := world.Start(t, world.Config{})
+		w := world.New(t)
 		w.Town()
 		return w.Dialog()
 	})

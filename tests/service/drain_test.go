@@ -1,11 +1,10 @@
+//go:build !localstack
+
 package service_test
 
 import (
-	"bufio"
 	"context"
-	"crypto/tls"
 	"io"
-	"net"
 	"strings"
 	"testing"
 	"time"
@@ -28,70 +27,6 @@ func (held) Receive(ctx context.Context, _ string, _ int, wait, _ time.Duration)
 	case <-t.C:
 	}
 	return nil, nil
-}
-
-const send = `
-s: connect smtp
-s<... 220
-s-> EHLO client.test
-s<* ^250 
-s-> MAIL FROM:<sender@elsewhere.test>
-s<... 250
-s-> RCPT TO:<alice@demo.test>
-s<... 250
-s-> DATA
-s<... 354
-s-> Subject: kept
-s->
-s-> body
-s-> .
-s<... 250
-`
-
-const inMailbox = `
-eventually
-c: tls_connect imaps
-c<... * OK
-c-> a LOGIN alice@demo.test "${password}"
-c<* ^a OK
-c-> b STATUS INBOX (MESSAGES)
-c<* MESSAGES 1\)
-end
-c-> c LOGOUT
-`
-
-// session is a connection on which something has been said.
-type session struct {
-	net.Conn
-	in *bufio.Reader
-}
-
-// open connects, sends each text and reads lines until one begins with what is expected.
-func open(t *testing.T, w *world.World, listener string, say ...string) *session {
-	t.Helper()
-	c, err := w.Dial(t.Context(), listener)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if strings.HasSuffix(listener, "s") {
-		c = tls.Client(c, w.TLS())
-	}
-	t.Cleanup(func() { c.Close() })
-	s := &session{c, bufio.NewReader(c)}
-	for i, text := range say {
-		if i%2 == 1 {
-			if _, err := io.WriteString(s, text+"\r\n"); err != nil {
-				t.Fatal(err)
-			}
-			continue
-		}
-		for line := ""; !strings.HasPrefix(line, text); {
-			if line, err = s.in.ReadString('\n'); err != nil {
-				t.Fatalf("%s: waiting for %q: %v", listener, text, err)
-			}
-		}
-	}
-	return s
 }
 
 // A mail that was told 250 outlives a stop before its delivery, and sessions are told

@@ -114,7 +114,7 @@ func (w *tail) Write(p []byte) (int, error) {
 
 // The largest message goes in and comes out as it was, and is never in memory as a whole.
 func TestALargeMessagePassesThroughLittleMemory(t *testing.T) {
-	w := world.Start(t, world.Config{})
+	w := world.New(t)
 	deadline := time.Now().Add(2 * time.Minute)
 	smtp := open(t, w, "smtp", "220", "EHLO client.test", "250 ", fmt.Sprintf("MAIL FROM:<a@example.net> SIZE=%d", large), "250",
 		"RCPT TO:<"+world.Alice+">", "250", "DATA", "354")

@@ -78,7 +78,7 @@ func same(t *testing.T, real, unreal []string, what string) {
 
 // Nothing that a protocol says to one tenant's user depends on what another tenant has.
 func TestNoTenantReadsAddressesCountsOrGuessesAnythingOfAnother(t *testing.T) {
-	w := world.Start(t, world.Config{})
+	w := world.New(t)
 	w.OtherTenant()
 	tell(t, w, world.Alice, "for alice", 1)
 	login := `a LOGIN ` + world.Alice + ` "` + world.Password + `"`

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 )
 
@@ -13,15 +11,11 @@ import (
 // fails unless the answer is a success.
 func (w *World) Admin(method, path, body string) map[string]any {
 	w.t.Helper()
-	key, err := os.ReadFile(filepath.Join(w.Data, "admin.key"))
+	r, err := http.NewRequestWithContext(context.Background(), method, w.api+path, strings.NewReader(body))
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	r, err := http.NewRequestWithContext(context.Background(), method, "http://"+w.Address("api")+path, strings.NewReader(body))
-	if err != nil {
-		w.t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+strings.TrimSpace(string(key)))
+	r.Header.Set("Authorization", "Bearer "+w.key)
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
 	}

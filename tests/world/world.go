@@ -1,5 +1,7 @@
-// Package world starts the whole service for a test: on ports that are free, in a
-// folder of its own, with the demo's accounts under a password that is known.
+// Package world starts the whole service for a test, with the demo's accounts under a
+// password that is known: as one process over the twins of one machine (Start), or as
+// the build says (New, Main), which with the tag localstack is gateways in this process
+// over what 'godwit deploy apply' has made in the emulated cloud.
 package world
 
 import (
@@ -15,8 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/serve"
-	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/tests/dialog"
 )
 
@@ -27,65 +29,48 @@ const (
 	Password = "correct horse battery"
 )
 
-// listeners are the names of all listeners.
-var listeners = []string{"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s", "api"}
+// listeners are the names of all listeners that speak mail protocols.
+var listeners = []string{"smtp", "submission", "submissions", "imap", "imaps", "pop3", "pop3s"}
 
 // World is a running service.
 type World struct {
-	*serve.Service
-	Data string // its folder
-	Log  *Log
+	*serve.Service           // all of it, or its gateways
+	Ports          ports.Set // what it stands on, for who looks behind it
+	Data           string    // folder of the process
+	Log            *Log      // of the process
 
 	t    *testing.T
+	api  string // URL
+	key  string // of the service, for its API
 	stop context.CancelFunc
 	done chan error
 }
 
-// Config changes what a world is made of.
-type Config struct {
-	Data     string            // "": a folder of the test
-	Settings map[string]string // by flag
-	Options  serve.Options
+// logger gives the log that the options name, else the world's own.
+func (w *World) logger(o serve.Options) *slog.Logger {
+	if o.Log != nil {
+		return o.Log
+	}
+	return slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 }
 
-// Start starts a service, which ends with the test if it was not stopped before.
-func Start(t *testing.T, c Config) *World {
-	t.Helper()
-	w := &World{Data: c.Data, t: t, Log: &Log{}, done: make(chan error, 1)}
-	if w.Data == "" {
-		w.Data = filepath.Join(t.TempDir(), "data")
-	}
-	// One worker, so that mails arrive in the order in which they were sent: scripts may
-	// count on it, though the service does not promise it.
-	flags := map[string]string{"data": w.Data, "deliver-workers": "1"}
-	for _, name := range listeners {
-		flags[name+"-address"] = "127.0.0.1:0"
-	}
-	for k, v := range c.Settings {
-		flags[k] = v
-	}
-	s, _, err := settings.Load(settings.Serve, "", nil, flags)
-	if err != nil {
-		t.Fatal(err)
-	}
-	c.Options.DemoPassword = Password
-	if c.Options.Log == nil {
-		c.Options.Log = slog.New(slog.NewTextHandler(w.Log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	}
+// run opens the service and lets it run until the test ends, if it is not stopped before.
+func (w *World) run(open func(ctx context.Context) (*serve.Service, error)) {
+	w.t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
 	w.stop = stop
-	if w.Service, err = serve.Open(ctx, s, c.Options); err != nil {
+	var err error
+	if w.Service, err = open(ctx); err != nil {
 		stop()
-		t.Fatal(err)
+		w.t.Fatal(err)
 	}
 	go func() { w.done <- w.Run(ctx) }()
-	t.Cleanup(func() {
+	w.t.Cleanup(func() {
 		w.Stop()
-		if t.Failed() {
-			t.Logf("the service's log:\n%s", w.Log)
+		if w.t.Failed() {
+			w.t.Logf("the service's log:\n%s", w.Log)
 		}
 	})
-	return w
 }
 
 // BeginStop asks the service to drain and returns at once.

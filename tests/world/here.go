@@ -1,0 +1,32 @@
+//go:build !localstack
+
+package world
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/godwit-mail/godwit/tests/process"
+)
+
+// Main runs the tests of a package that uses New.
+func Main(m *testing.M) { os.Exit(m.Run()) }
+
+// New starts a service of the kind that this build is about, which ends with the test if
+// it was not stopped before.
+func New(t *testing.T) *World {
+	t.Helper()
+	return Start(t, Config{})
+}
+
+// Program is New with the real program in a process of its own.
+func Program(t *testing.T, binary string) *process.Service {
+	t.Helper()
+	s, err := process.Start(binary, filepath.Join(t.TempDir(), "data"), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+	return s
+}
