@@ -4,3 +4,6 @@ architecture        = "amd64"
 deletion_protection = false
 force_destroy       = true
 key_deletion_days   = 7
+
+# A setting of the whole account, over which several services here would fight.
+api_account_log_role = false
