@@ -58,16 +58,15 @@ func Encode(e *Entry) ([]byte, error) {
 	return b, nil
 }
 
-// Decode reads an entry: kinds.TooNew when a newer version wrote something that this
+// Decode reads an entry, packed or not: kinds.TooNew when a newer version wrote something that this
 // one must not skip, kinds.Corrupt for anything else that is no entry.
 func Decode(b []byte) (*Entry, error) {
 	if len(b) > MaxEntry {
 		return nil, kinds.Errorf(kinds.Corrupt, "account: an entry of %d bytes", len(b))
 	}
-	if len(b) > 0 && b[0] < 0x20 {
-		// An entry is a map of CBOR. A number in its place is kept for other forms of
-		// it, as a compressed one.
-		return nil, kinds.Errorf(kinds.TooNew, "account: an entry of form %d", b[0])
+	b, err := unpack(b)
+	if err != nil {
+		return nil, err
 	}
 	e := new(Entry)
 	if err := decMode.Unmarshal(b, e); err != nil {

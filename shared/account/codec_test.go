@@ -53,7 +53,7 @@ func TestWhatANewerVersionWroteIsNeverSkipped(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	_, err := Decode([]byte{0x01, 0x28, 0xb5, 0x2f, 0xfd})
+	_, err := Decode([]byte{0x02, 0x28, 0xb5, 0x2f, 0xfd})
 	porttest.Kind(t, err, kinds.TooNew)
 }
 
@@ -108,6 +108,7 @@ func TestEntriesHaveALargestSize(t *testing.T) {
 func FuzzDecode(f *testing.F) {
 	b, _ := Encode(fullEntry())
 	f.Add(b)
+	f.Add(pack(b))
 	f.Add([]byte{0xa1, 0x02, 0x09})
 	f.Fuzz(func(t *testing.T, b []byte) {
 		e, err := Decode(b)

@@ -123,8 +123,9 @@ func (s *Store) append(ctx context.Context, p journal.Partition, e *Entry) error
 	if err != nil {
 		return err
 	}
+	stored := pack(data)
 	for try := 1; ; try++ {
-		err := s.cfg.Journal.Append(ctx, p, journal.Entry{Seq: e.Seq, Op: e.Op, Data: data})
+		err := s.cfg.Journal.Append(ctx, p, journal.Entry{Seq: e.Seq, Op: e.Op, Data: stored})
 		if !kinds.Is(err, kinds.Unavailable) && !kinds.Is(err, kinds.Throttled) || try == maxAttempts {
 			return err
 		}
