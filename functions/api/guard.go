@@ -61,7 +61,7 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 				// RFC 9110, section 11.6.1: a server generating a 401 response MUST send a WWW-Authenticate header field
 				h.Set("WWW-Authenticate", `Bearer realm="godwit"`)
 			}
-			if kinds.Is(err, kinds.Throttled) {
+			if errors.Is(err, errWrongKeys) {
 				h.Set("Retry-After", "60")
 			}
 			writeProblem(seen, s.problem(ctx, err))
@@ -98,7 +98,7 @@ func (s *server) login(ctx context.Context, r *http.Request) (directory.Scope, e
 	who, err := s.dir.Login(ctx, strings.TrimSpace(key))
 	if kinds.Is(err, kinds.Unauthenticated) && s.throttle.failed(r.RemoteAddr) {
 		s.log.WarnContext(ctx, "api keys are being tried", "remote", r.RemoteAddr)
-		return who, kinds.Errorf(kinds.Throttled, "api: too many wrong API keys")
+		return who, kinds.Wrap(kinds.Throttled, errWrongKeys, "")
 	}
 	return who, err
 }

@@ -31,9 +31,7 @@ func statusOf(k kinds.Kind) int {
 		return http.StatusUnauthorized
 	case kinds.Quota:
 		return http.StatusInsufficientStorage
-	case kinds.Throttled:
-		return http.StatusTooManyRequests
-	case kinds.Unavailable:
+	case kinds.Unavailable, kinds.Throttled: // the service is told to slow down, not who asks it
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
@@ -54,6 +52,8 @@ func (s *server) problem(ctx context.Context, err error) error {
 	switch {
 	case errors.Is(err, directory.ErrStale):
 		p.Type, p.Status, p.Detail = problemType+"stale", http.StatusPreconditionFailed, "It was changed meanwhile: read it again."
+	case errors.Is(err, errWrongKeys):
+		p.Status, p.Detail = http.StatusTooManyRequests, text
 	case errors.Is(err, errNeedsMatch):
 		p.Type, p.Status, p.Detail = problemType+"match-required", http.StatusPreconditionRequired, "This request needs an If-Match with the ETag of the version it changes."
 	case p.Status == http.StatusNotFound:

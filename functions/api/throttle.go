@@ -1,6 +1,7 @@
 package api
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"sync"
@@ -12,6 +13,8 @@ const (
 	throttleWindow = time.Minute
 	maxRemotes     = 10_000
 )
+
+var errWrongKeys = errors.New("api: too many wrong API keys")
 
 // throttle counts wrong keys by remote address, in this process: a key has 160 random
 // bits, so this is about noise and load and not about guessing.

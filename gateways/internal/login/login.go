@@ -119,6 +119,9 @@ func (l *Login) authenticate(ctx context.Context, username, password string, rem
 		l.cfg.Log.Info("login not allowed", "protocol", protocol, "peer", remote, "error", err)
 	default:
 		l.cfg.Log.Warn("login failed", "protocol", protocol, "peer", remote, "error", err)
+		if kinds.Is(err, kinds.Throttled) {
+			err = kinds.Wrap(kinds.Unavailable, err, "login") // we are told to slow down, not who logs in
+		}
 	}
 	return id, err
 }

@@ -23,6 +23,7 @@ type world struct {
 	counts map[records.Key]int64
 	adds   int
 	judged int
+	broken error // of the directory
 	now    time.Time
 	waited time.Duration
 }
@@ -48,6 +49,9 @@ func (w *world) Authenticate(_ context.Context, username, password, _ string) (*
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.judged++
+	if w.broken != nil {
+		return nil, w.broken
+	}
 	if password == "right" && (username == "alice" || username == "bob") {
 		return &directory.Identity{Account: account.Ref{ID: account.ID(username)}, Address: username}, nil
 	}
@@ -260,4 +264,14 @@ func FuzzDecode(f *testing.F) {
 			t.Errorf("%q gave %q, %v", s, b, err)
 		}
 	})
+}
+
+func TestAStoreThatIsThrottledIsNobodysFailure(t *testing.T) {
+	w := newWorld()
+	w.broken = kinds.Errorf(kinds.Throttled, "slow down")
+	for range 100 {
+		if got, waited := w.try(w.Login, "alice", "right", "192.0.2.1"); got != "unavailable" || waited > 0 {
+			t.Fatalf("%s after %v", got, waited)
+		}
+	}
 }
