@@ -65,7 +65,7 @@ func newTown(t *testing.T, o cloudtest.Options, addresses ...string) *town {
 	}
 	t.Cleanup(func() {
 		if t.Failed() {
-			t.Logf("the log, its end:\n%s", tail(w.log.String(), 30_000))
+			t.Logf("the log, its end:\n%s", tail(w.log.String(), 4_000))
 		}
 	})
 	return w

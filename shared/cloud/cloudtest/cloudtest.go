@@ -63,6 +63,7 @@ func Seed(t testing.TB) uint64 {
 
 // OneIn makes about one call in n fail.
 func OneIn(t testing.TB, n int) func(Call) Fault {
+	t.Helper()
 	return awstest.OneIn(n, awstest.Seed(t), awstest.Faults()...)
 }
 
