@@ -20,6 +20,10 @@ const (
 	DefaultRetry      = 5 * time.Second
 )
 
+// careful is how long a worker takes jobs one at a time at its start, unless none waits
+// any more before.
+const careful = 30 * time.Second
+
 // Worker polls one queue.
 type Worker struct {
 	Queue queue.Driver
@@ -44,6 +48,15 @@ func (w *Worker) Run(ctx context.Context) {
 	stop := context.AfterFunc(ctx, func() { time.AfterFunc(run.Grace, cancel) })
 	defer stop()
 	var all sync.WaitGroup
+	began := make(chan struct{})
+	all.Go(func() {
+		defer close(began)
+		run.carefully(ctx, work)
+	})
+	select {
+	case <-began:
+	case <-time.After(careful): // with the one at hand
+	}
 	for range run.Receivers {
 		all.Go(func() { run.receive(ctx, work) })
 	}
@@ -62,6 +75,21 @@ func (w *Worker) defaults() {
 	}
 	if w.Retry == 0 {
 		w.Retry = DefaultRetry
+	}
+}
+
+// carefully does what waits at the start, one job at a time. The process may have been
+// killed by one of them (by its memory), together with all that were at work then. Taken
+// alone, it kills no other again, so that it alone becomes a dead letter.
+func (w *Worker) carefully(ctx, work context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, careful)
+	defer cancel()
+	for ctx.Err() == nil {
+		one, err := w.Queue.Receive(ctx, w.Name, 1, 0, w.Visibility)
+		if err != nil || len(one) == 0 {
+			return // whoever receives next meets the error again, and waits
+		}
+		w.batch(work, one)
 	}
 }
 

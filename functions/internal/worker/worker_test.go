@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -17,6 +18,7 @@ import (
 type line struct {
 	queue.Driver
 	jobs     chan []queue.Received
+	waiting  []queue.Received // at the start
 	mu       sync.Mutex
 	deleted  []string
 	extended map[string][]time.Duration
@@ -38,6 +40,14 @@ func jobs(ids ...string) (all []queue.Received) {
 }
 
 func (l *line) Receive(ctx context.Context, name string, n int, wait, visibility time.Duration) ([]queue.Received, error) {
+	if wait == 0 {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		n = min(n, len(l.waiting))
+		b := l.waiting[:n]
+		l.waiting = l.waiting[n:]
+		return b, nil
+	}
 	select {
 	case b := <-l.jobs:
 		return b, nil
@@ -126,4 +136,44 @@ func TestAtTheEndABatchHasItsGraceAndNoMore(t *testing.T) {
 			t.Errorf("ended after %v, deleted %v", d, l.deleted)
 		}
 	})
+}
+
+// One of the jobs that wait at the start may have killed the process before.
+func TestWhatWaitsAtTheStartIsTakenOneAtATime(t *testing.T) {
+	for _, c := range []struct {
+		name string
+		each time.Duration // that a job takes
+		want string
+	}{
+		{"quick", time.Second, "0s[a] 1s[b] 2s[c] 3s[d e]"},
+		{"slow", 20 * time.Second, "0s[a] 20s[b] 30s[d e]"},
+		{"for ever", time.Hour, "0s[a] 30s[d e]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				l := newLine(jobs("d", "e"))
+				l.waiting = jobs("a", "b", "c")
+				var mu sync.Mutex
+				var got []string
+				began := time.Now()
+				run(t, l, func(ctx context.Context, batch []queue.Received) []error {
+					text := time.Since(began).String() + "["
+					for i, m := range batch {
+						text += " "[:min(i, 1)] + m.ID
+					}
+					mu.Lock()
+					got = append(got, text+"]")
+					mu.Unlock()
+					select {
+					case <-time.After(c.each):
+					case <-ctx.Done():
+					}
+					return make([]error, len(batch))
+				}, func(cancel func()) { <-time.After(35 * time.Second); cancel() })
+				if text := strings.Join(got, " "); text != c.want {
+					t.Errorf("got %s, want %s", text, c.want)
+				}
+			})
+		})
+	}
 }
