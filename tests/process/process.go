@@ -102,6 +102,12 @@ var (
 	passwordLine = regexp.MustCompile(`^  (\S+@\S+)  password (\S+)$`)
 )
 
+// ErrEnded is the error of a start whose process ended before it was up.
+var ErrEnded = errors.New("it ended before it was up")
+
+// Exited is closed when the process has ended.
+func (s *Service) Exited() <-chan struct{} { return s.exited }
+
 // welcome reads what is printed after the start.
 func (s *Service) welcome(r io.Reader) error {
 	lines := bufio.NewScanner(r)
@@ -114,7 +120,7 @@ func (s *Service) welcome(r io.Reader) error {
 			return nil
 		}
 	}
-	return errors.New("it ended before it was up")
+	return ErrEnded
 }
 
 // Kill is kill -9.

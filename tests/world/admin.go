@@ -1,10 +1,13 @@
 package world
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
 	"strings"
+
+	"github.com/godwit-mail/godwit/shared/cli"
 )
 
 // Admin asks the API with the key of the service and gives the answer's body. The test
@@ -35,4 +38,17 @@ func (w *World) Admin(method, path, body string) map[string]any {
 		w.t.Fatalf("%s %s: %s: %v", method, path, res.Status, answer)
 	}
 	return answer
+}
+
+// Godwit runs the command with the words given, against this world's API, and gives what
+// it prints. The test fails unless it succeeds.
+func (w *World) Godwit(words ...string) string {
+	w.t.Helper()
+	var out, errs bytes.Buffer
+	code := cli.Main(cli.Process{Args: append(words, "--url", w.api, "--key", w.key), In: strings.NewReader(""), Out: &out, Err: &errs,
+		Stop: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }})
+	if code != 0 {
+		w.t.Fatalf("godwit %s: exit code %d: %s", strings.Join(words, " "), code, &errs)
+	}
+	return out.String()
 }

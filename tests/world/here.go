@@ -3,6 +3,7 @@
 package world
 
 import (
+	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -11,7 +12,16 @@ import (
 )
 
 // Main runs the tests of a package that uses New.
-func Main(m *testing.M) { os.Exit(m.Run()) }
+func Main(m *testing.M) {
+	if dir := os.Getenv(asService); dir != "" {
+		if err := asFragileService(dir, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return
+	}
+	os.Exit(m.Run())
+}
 
 // New starts a service of the kind that this build is about, which ends with the test if
 // it was not stopped before.

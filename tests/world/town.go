@@ -14,7 +14,7 @@ func (w *World) OtherTenant() {
 	w.t.Helper()
 	w.Admin("POST", "/v1/tenants", `{"name":"other"}`)
 	w.Admin("POST", "/v1/domains", `{"name":"other.test","tenant":"other"}`)
-	w.account(Carol)
+	w.Account(Carol)
 }
 
 // Town makes, beside the demo's accounts, what the scripts about addresses need: an
@@ -22,9 +22,9 @@ func (w *World) OtherTenant() {
 // a domain with a catch-all, and another tenant.
 func (w *World) Town() {
 	w.t.Helper()
-	w.account("suspended@demo.test")
+	w.Account("suspended@demo.test")
 	w.Admin("PATCH", "/v1/accounts/suspended@demo.test", `{"suspended":true}`)
-	w.account("full@demo.test")
+	w.Account("full@demo.test")
 	w.fill("full@demo.test", 100)
 	w.Admin("POST", "/v1/aliases", fmt.Sprintf(`{"address":"sales@demo.test","target":%q}`, Alice))
 	w.Admin("POST", "/v1/groups", fmt.Sprintf(`{"address":"team@demo.test","members":[%q,%q]}`, Alice, Bob))
@@ -33,7 +33,8 @@ func (w *World) Town() {
 	w.OtherTenant()
 }
 
-func (w *World) account(address string) {
+// Account makes an account with the password that all have.
+func (w *World) Account(address string) {
 	w.t.Helper()
 	w.Admin("POST", "/v1/accounts", fmt.Sprintf(`{"address":%q,"password":%q}`, address, Password))
 }

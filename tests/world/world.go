@@ -40,6 +40,7 @@ type World struct {
 	Log            *Log      // of the process
 
 	t    *testing.T
+	at   func(listener string) string
 	api  string // URL
 	key  string // of the service, for its API
 	stop context.CancelFunc
@@ -64,6 +65,7 @@ func (w *World) run(open func(ctx context.Context) (*serve.Service, error)) {
 		stop()
 		w.t.Fatal(err)
 	}
+	w.at = w.Service.Address
 	go func() { w.done <- w.Run(ctx) }()
 	w.t.Cleanup(func() {
 		w.Stop()
@@ -104,6 +106,9 @@ func (w *World) TLS() *tls.Config {
 	pool.AppendCertsFromPEM(pem)
 	return &tls.Config{RootCAs: pool, ServerName: "localhost"}
 }
+
+// Address is where a listener is ("127.0.0.1:2525"), "" if it is off.
+func (w *World) Address(listener string) string { return w.at(listener) }
 
 // Dial connects to a listener.
 func (w *World) Dial(ctx context.Context, listener string) (net.Conn, error) {
