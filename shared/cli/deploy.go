@@ -35,7 +35,7 @@ func newDeploy(p Process) *cobra.Command {
 			"looked for where AWS's tools do. Where no registry can be reached, the provider comes from\n" +
 			"the folder in " + deploy.MirrorVariable + ", or from where Terraform's plugins usually are.",
 	}
-	cmd.AddCommand(d.plan(), d.apply(), d.destroy(), d.output())
+	cmd.AddCommand(d.plan(), d.apply(), d.destroy(), d.output(), newDeployKey(p))
 	return cmd
 }
 
