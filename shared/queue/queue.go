@@ -10,7 +10,7 @@ import (
 
 // Limits that both twins enforce alike (SQS's).
 const (
-	MaxBody       = 256 << 10        // bytes of one body; larger is kinds.Limit
+	MaxBody       = 192 << 10        // bytes of one body, which as text are the 256 KiB that a queue is deployed with; larger is kinds.Limit
 	MaxBatch      = 10               // messages in one Send or Receive
 	MaxWait       = 20 * time.Second // long poll
 	MaxDelay      = 15 * time.Minute

@@ -20,7 +20,7 @@ import (
 const (
 	space   = "spool"
 	version = 1
-	// MaxPage is how many jobs one List returns at most: their bodies are up to 256 KiB each.
+	// MaxPage is how many jobs one List returns at most: their bodies are up to 192 KiB each.
 	MaxPage = 100
 	// noTenant stands for the tenant of a job that names none.
 	noTenant = "-"

@@ -1,7 +1,7 @@
 // Package sqs is the queue's twin in AWS. A queue and its dead letters are standard
 // queues of SQS, named with a prefix of the deployment, whose redrive policy sets after how
-// many receives a message is a dead letter, and whose largest message is 1 MiB, since SQS
-// takes text only and a body goes as base64. The group is the message group, which makes
+// many receives a message is a dead letter, and whose largest message is 256 KiB: SQS
+// takes text only, and a body goes as base64. The group is the message group, which makes
 // the queue a fair one.
 package sqs
 

@@ -83,7 +83,7 @@ func queues(t *testing.T, cfg aws.Config) string {
 	t.Helper()
 	c, prefix := sqs.NewFromConfig(cfg), awstest.Name("test")+"-"
 	create := func(name string, attributes map[string]string) {
-		attributes["MaximumMessageSize"] = "1048576"
+		attributes["MaximumMessageSize"] = "262144" // as deployed
 		out, err := c.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: aws.String(prefix + name), Attributes: attributes})
 		porttest.OK(t, err)
 		awstest.Cleanup(t, func(ctx context.Context) error {
