@@ -64,6 +64,26 @@ test-crash: ## kill -9 under load, 50 times
 bench: ## 20,000 mails of 25 KB to 1,000 accounts
 	$(GO) run ./tests/bench
 
+.PHONY: dev-cloud
+dev-cloud: ## the whole service as in AWS, on this machine (Terraform, and what localstack-up needs)
+	@localstack/dev.sh
+
+.PHONY: localstack-up
+localstack-up: ## LocalStack (Docker, or Python 3.13, Java 17 and npm)
+	@localstack/up.sh
+
+.PHONY: localstack-apply
+localstack-apply: ## the service's AWS parts in LocalStack
+	@localstack/apply.sh
+
+.PHONY: localstack-seed
+localstack-seed: ## a tenant, a domain and two accounts in it
+	@localstack/seed.sh
+
+.PHONY: localstack-down
+localstack-down: ## stop all of it
+	@localstack/down.sh
+
 # LocalStack is brought up and, after the tests, down.
 .PHONY: test-localstack
 test-localstack: ## the AWS twins on LocalStack (Docker, or Python 3.13, Java and npm)

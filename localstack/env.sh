@@ -30,3 +30,6 @@ running() {
 }
 
 started_at() { ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '-'; }
+
+# gateway_runs tells whether dev.sh has a gateway running.
+gateway_runs() { [ -s "$run/gateway.pid" ] && ps -o args= -p "$(cat "$run/gateway.pid")" 2>/dev/null | grep -q "^$run/gateway.bin"; }
