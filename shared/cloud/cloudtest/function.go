@@ -34,24 +34,23 @@ type Function struct {
 
 // FunctionConfig says what a function is like.
 type FunctionConfig struct {
-	Package     string        // its main
-	Timeout     time.Duration // of an invocation
-	Concurrency int           // processes at once, at most
-	Client      cloud.Client  // of its calls; nil: as it is
-	Env         map[string]string
+	Package string        // its main
+	Timeout time.Duration // of an invocation
+	Batch   int           // jobs in an event, at most; 0: 10
+	Client  cloud.Client  // of its calls; nil: as it is
 }
 
-// Function makes a function of the service, for as long as the test lasts.
+// MakeFunction makes a function of the service, for as long as the test lasts.
 func MakeFunction(t testing.TB, c cloud.Config, f FunctionConfig) *Function {
 	t.Helper()
+	if f.Batch == 0 {
+		f.Batch = queue.MaxBatch
+	}
 	cfg := awstest.Config(t)
 	client := lambda.NewFromConfig(cfg)
 	env := map[string]string{"GODWIT_AWS_NAME": c.Name, "GODWIT_AWS_BUCKET": c.Bucket, "GODWIT_AWS_KEY": c.Key}
 	if f.Client != nil {
 		env["AWS_ENDPOINT_URL"] = aws.ToString(f.Client(cfg).BaseEndpoint)
-	}
-	for k, v := range f.Env {
-		env[k] = v
 	}
 	architecture := types.ArchitectureX8664
 	if runtime.GOARCH == "arm64" {
@@ -71,15 +70,10 @@ func MakeFunction(t testing.TB, c cloud.Config, f FunctionConfig) *Function {
 	porttest.OK(t, lambda.NewFunctionActiveV2Waiter(client, func(o *lambda.FunctionActiveV2WaiterOptions) {
 		o.MinDelay, o.MaxDelay = 100*time.Millisecond, time.Second
 	}).Wait(t.Context(), &lambda.GetFunctionInput{FunctionName: &fn.Name}, time.Minute))
-	if f.Concurrency > 0 {
-		_, err = client.PutFunctionConcurrency(t.Context(), &lambda.PutFunctionConcurrencyInput{FunctionName: &fn.Name,
-			ReservedConcurrentExecutions: aws.Int32(int32(f.Concurrency))})
-		porttest.OK(t, err)
-	}
 	deliver := c.Name + "-" + queue.Deliver
 	for _, name := range []string{deliver, queue.Dead(deliver)} {
 		source, err := client.CreateEventSourceMapping(t.Context(), &lambda.CreateEventSourceMappingInput{
-			FunctionName: &fn.Name, EventSourceArn: aws.String(queueARN(cfg, name)), BatchSize: aws.Int32(10),
+			FunctionName: &fn.Name, EventSourceArn: aws.String(queueARN(cfg, name)), BatchSize: aws.Int32(int32(f.Batch)),
 			FunctionResponseTypes: []types.FunctionResponseType{types.FunctionResponseTypeReportBatchItemFailures},
 		})
 		porttest.OK(t, err)
