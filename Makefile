@@ -84,6 +84,11 @@ localstack-seed: ## a tenant, a domain and two accounts in it
 localstack-down: ## stop all of it
 	@localstack/down.sh
 
+# Formats, validates and tests Terraform's files, and what they may do. Nothing is deployed.
+.PHONY: test-infra
+test-infra: ## Terraform's files (Terraform 1.9 or later)
+	$(GO) test -count=1 -tags localstack -timeout 20m ./infra
+
 # LocalStack is brought up and, after the tests, down.
 .PHONY: test-localstack
 test-localstack: ## the AWS twins on LocalStack (Docker, or Python 3.13, Java and npm)

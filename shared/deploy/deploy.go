@@ -31,8 +31,7 @@ type Config struct {
 type Deployment struct {
 	c      Config
 	folder string
-	path   string // of the program
-	env    map[string]string
+	path   string            // of the program
 	tf     *tfexec.Terraform // once the folder is there
 }
 
@@ -44,7 +43,7 @@ func New(c Config) (*Deployment, error) {
 	if err != nil {
 		return nil, kinds.Errorf(kinds.Invalid, "deploying needs the program terraform, 1.9 or later, which is not in PATH: install HashiCorp's, or your system's package of it")
 	}
-	d := &Deployment{c: c, path: path, env: environment(c.Env)}
+	d := &Deployment{c: c, path: path}
 	if d.folder, err = filepath.Abs(c.Folder); err != nil {
 		return nil, kinds.Wrap(kinds.Invalid, err, "the folder of the deployment")
 	}
@@ -62,9 +61,10 @@ func New(c Config) (*Deployment, error) {
 	return d, nil
 }
 
-// environment is what Terraform gets: all but the variables by which it would do other
-// things than it is told to here.
-func environment(lines []string) map[string]string {
+// Environment is what Terraform gets of an environment of NAME=value: all but the variables
+// by which it would do other things than it is told to here. Where its provider comes from
+// a folder, that is written into a file in the given folder, which must be there.
+func Environment(lines []string, folder string) (map[string]string, error) {
 	env := map[string]string{}
 	for _, line := range lines {
 		if name, value, ok := strings.Cut(line, "="); ok && name != "" {
@@ -74,7 +74,7 @@ func environment(lines []string) map[string]string {
 	env = tfexec.CleanEnv(env)
 	delete(env, "TF_DATA_DIR")
 	env["CHECKPOINT_DISABLE"] = "1" // it asks nobody for news
-	return env
+	return env, useMirror(env, folder)
 }
 
 // Prepare writes Terraform's files into the folder and has it fetch its provider.
@@ -93,12 +93,13 @@ func (d *Deployment) Prepare(ctx context.Context) error {
 
 // open makes tf, in a folder that is there.
 func (d *Deployment) open() error {
-	if err := useMirror(d.env, d.folder); err != nil {
+	env, err := Environment(d.c.Env, d.folder)
+	if err != nil {
 		return err
 	}
 	tf, err := tfexec.NewTerraform(d.folder, d.path)
 	if err == nil {
-		err = tf.SetEnv(d.env)
+		err = tf.SetEnv(env)
 	}
 	if err != nil {
 		return kinds.Wrap(kinds.Internal, err, "terraform")

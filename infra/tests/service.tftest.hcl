@@ -1,0 +1,100 @@
+# The whole service with made-up parts. infra_test.go reads what the first run has made.
+mock_provider "aws" {
+  mock_data "aws_caller_identity" {
+    defaults = { account_id = "123456789012" }
+  }
+  mock_data "aws_partition" {
+    defaults = { partition = "aws" }
+  }
+  mock_data "aws_region" {
+    defaults = { name = "eu-west-1" }
+  }
+  mock_resource "aws_kms_key" {
+    defaults = { arn = "arn:aws:kms:eu-west-1:123456789012:key/k", key_id = "k" }
+  }
+  mock_resource "aws_s3_bucket" {
+    defaults = { arn = "arn:aws:s3:::mail-123456789012-eu-west-1", id = "mail-123456789012-eu-west-1" }
+  }
+  mock_resource "aws_cloudwatch_log_group" {
+    defaults = { arn = "arn:aws:logs:eu-west-1:123456789012:log-group:some" }
+  }
+  mock_resource "aws_iam_role" {
+    defaults = { arn = "arn:aws:iam::123456789012:role/some" }
+  }
+  mock_resource "aws_lambda_function" {
+    defaults = {
+      arn        = "arn:aws:lambda:eu-west-1:123456789012:function:some"
+      invoke_arn = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:some/invocations"
+    }
+  }
+  mock_resource "aws_api_gateway_rest_api" {
+    defaults = { id = "a1", execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:a1" }
+  }
+  mock_resource "aws_api_gateway_stage" {
+    defaults = { invoke_url = "https://a1.execute-api.eu-west-1.amazonaws.com/godwit" }
+  }
+}
+
+override_resource {
+  target = module.storage.aws_dynamodb_table.journal
+  values = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/mail-journal" }
+}
+
+override_resource {
+  target = module.storage.aws_dynamodb_table.records
+  values = { arn = "arn:aws:dynamodb:eu-west-1:123456789012:table/mail-records" }
+}
+
+override_resource {
+  target = module.queues.aws_sqs_queue.deliver
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-deliver", id = "deliver" }
+}
+
+override_resource {
+  target = module.queues.aws_sqs_queue.dead
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-deliver-dead", id = "dead" }
+}
+
+variables {
+  name      = "mail"
+  region    = "eu-west-1"
+  functions = "tests/functions" # any file is as good where nothing runs
+}
+
+run "service" {
+  assert {
+    condition     = output.bucket == "mail-123456789012-eu-west-1" && output.key == "arn:aws:kms:eu-west-1:123456789012:key/k"
+    error_message = "Gateways must be told the bucket and the key."
+  }
+  assert {
+    condition     = output.api_url == "https://a1.execute-api.eu-west-1.amazonaws.com/godwit"
+    error_message = "In AWS, the API's URL is AWS's."
+  }
+}
+
+run "an_emulated_api_answers_at_the_endpoint" {
+  variables {
+    endpoint = "http://127.0.0.1:4566"
+  }
+  assert {
+    condition     = output.api_url == "http://127.0.0.1:4566/_aws/execute-api/a1/godwit"
+    error_message = "The URL must be the endpoint's."
+  }
+}
+
+run "a_job_stays_hidden_while_its_function_may_run" {
+  command = plan
+  variables {
+    deliver_timeout    = 300
+    deliver_visibility = 299
+  }
+  expect_failures = [var.deliver_visibility]
+}
+
+run "names_that_make_no_bucket_or_queue_are_refused" {
+  command = plan
+  variables {
+    name = "Mail_1"
+  }
+  expect_failures = [var.name]
+}
