@@ -16,7 +16,7 @@ const formPacked = 1
 
 const (
 	dictionaryID = 1
-	packAtOnce   = 4       // each holds about half a megabyte; packing takes 20 µs
+	packAtOnce   = 2       // packing takes 20 µs, and memory is held for each
 	packWindow   = 1 << 19 // not less than MaxEntry
 )
 

@@ -42,12 +42,13 @@ func (u Usage) Dollars() float64 {
 
 // Call gives what is charged for calls of one operation of the SDK ("DynamoDB.PutItem"):
 // how many were sent, how many units of 64 KiB they had (of SQS), and which units of
-// capacity they consumed (of DynamoDB). The error names an operation that isn't known.
+// capacity they consumed (of DynamoDB, which doesn't tell those of a write whose condition
+// failed: it is taken for the smallest). The error names an operation that isn't known.
 func Call(operation string, calls, chunks int, units float64) (Usage, error) {
 	n := float64(calls)
 	switch operation {
 	case "DynamoDB.PutItem", "DynamoDB.UpdateItem", "DynamoDB.DeleteItem":
-		return Usage{Write: units}, nil
+		return Usage{Write: max(units, n)}, nil
 	case "DynamoDB.GetItem", "DynamoDB.BatchGetItem", "DynamoDB.Query":
 		return Usage{Read: units}, nil
 	case "S3.PutObject", "S3.CreateMultipartUpload", "S3.UploadPart", "S3.CompleteMultipartUpload":

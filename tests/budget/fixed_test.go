@@ -1,0 +1,44 @@
+//go:build localstack
+
+package budget_test
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/godwit-mail/godwit/shared/cloud/price"
+)
+
+// fixed tells what a month of 730 hours costs before any mail has come: with two gateways,
+// and the functions' event sources.
+func fixed() string {
+	const (
+		hours    = 730.0
+		seconds  = hours * 3600
+		gateways = 2
+		// AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": Lambda starts with
+		// five batches at once, so there are five who poll.
+		pollers = 5
+		sources = 2 // jobs, and dead letters
+		poll    = 20.0
+		sign    = 600.0 // a gateway says that it lives
+		callers = gateways + 2
+		tables  = 2
+		cached  = 300.0 // DynamoDB asks for a table's key again after five minutes, for each caller
+	)
+	var s strings.Builder
+	fmt.Fprintf(&s, "| what | $ |\n| --- | ---: |\n")
+	for _, f := range []struct {
+		what  string
+		usage price.Usage
+	}{
+		{"two tasks of 0.5 vCPU and 1 GB", price.Usage{price.TaskCPU: gateways * 0.5 * hours, price.TaskMemory: gateways * hours}},
+		{"a load balancer, with one capacity unit", price.Usage{price.Balancer: hours, price.BalancerCU: hours}},
+		{"a key, and the tables' requests to it", price.Usage{price.Key: 1, price.KeyRequest: callers * tables * seconds / cached}},
+		{"two event sources that wait for jobs", price.Usage{price.Queue: sources * pollers * seconds / poll}},
+		{"a gateway that waits to be told, each", price.Usage{price.Queue: seconds/poll + seconds/sign + 2*hours}},
+	} {
+		fmt.Fprintf(&s, "| %s | %.2f |\n", f.what, f.usage.Dollars())
+	}
+	return s.String()
+}
