@@ -27,27 +27,20 @@ func (t *tree) mbox(s *scratch, n node, yield func(*Item, error) bool) bool {
 	if err != nil {
 		return fail(err)
 	}
-	m := &mboxFile{t: t, s: s, f: f, info: info, path: n.path, mailbox: n.mailbox,
+	m := &mboxFile{t: t, s: s, f: f, info: info, path: n.path, mailbox: n.mailbox, index: n.index,
 		split: newSplitter(f, info.Size(), t.opts.Dialect)}
-	_, err = t.root.Lstat(n.path + mboxIndex)
-	return t.withIndex(n.path+mboxIndex, err == nil, &n, func(n node) bool {
-		if n.err != nil {
-			return yield(&Item{Mailbox: n.mailbox, Where: n.path}, n.err)
+	for {
+		i, err := m.next()
+		if err == io.EOF {
+			return true
 		}
-		m.mailbox, m.index = n.mailbox, n.index
-		for {
-			i, err := m.next()
-			if err == io.EOF {
-				return true
-			}
-			if i == nil {
-				return fail(err)
-			}
-			if !yield(i, err) {
-				return false
-			}
+		if i == nil {
+			return fail(err)
 		}
-	})
+		if !yield(i, err) {
+			return false
+		}
+	}
 }
 
 type mboxFile struct {

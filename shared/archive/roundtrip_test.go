@@ -54,8 +54,8 @@ func drawName(t *rapid.T) string {
 
 func drawMail(t *rapid.T, names []string) mail {
 	body := strings.Join(rapid.SliceOfN(rapid.SampledFrom(bodyParts), 0, 12).Draw(t, "body"), "")
-	if rapid.IntRange(0, 40).Draw(t, "large") == 0 {
-		body = strings.Repeat(body+"\r\n", 1+1_200_000/(len(body)+2))
+	if rapid.IntRange(0, 60).Draw(t, "large") == 37 { // a drawn 0 is not rare
+		body = strings.Repeat(body+"\r\n", 1+1_100_000/(len(body)+2))
 	}
 	flags := rapid.SliceOfDistinct(rapid.SampledFrom(flagWords), strings.ToLower).Draw(t, "flags")
 	for n := range rapid.IntRange(0, 30).Draw(t, "more") {

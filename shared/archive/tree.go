@@ -28,7 +28,7 @@ type node struct {
 	format  Format
 	mailbox string
 	path    string
-	index   *index     // of .eml files
+	index   *index     // nil if there is none; holds while the node is visited
 	files   []fileName // of a Maildir or of .eml files
 	err     error
 }
@@ -106,7 +106,7 @@ func (t *tree) walk(files bool, visit func(node) bool) error {
 			n, ok = node{format: EML, mailbox: t.opts.Root, path: ".", files: []fileName{{name: t.only}}}, true
 		}
 		if ok {
-			visit(n)
+			t.mboxNode(&n, visit)
 		}
 		return nil
 	}
@@ -150,7 +150,7 @@ func (t *tree) folder(dir string, levels []string, files bool, visit func(node) 
 	if !l.isMaildir() {
 		for _, name := range l.others {
 			if n, ok := t.fileNode(dir, levels, name); ok && on {
-				on = visit(n)
+				on = t.mboxNode(&n, visit)
 			}
 		}
 	}
@@ -184,6 +184,12 @@ func (t *tree) withIndex(name string, there bool, n *node, visit func(node) bool
 		n.mailbox = n.index.head.Mailbox
 	}
 	return visit(*n)
+}
+
+// mboxNode visits a file with the index that may lie beside it.
+func (t *tree) mboxNode(n *node, visit func(node) bool) bool {
+	_, err := t.root.Lstat(n.path + mboxIndex)
+	return t.withIndex(n.path+mboxIndex, err == nil && n.format == Mbox, n, visit)
 }
 
 // levels gives what a folder's name adds to a mailbox's name.

@@ -20,7 +20,7 @@ import (
 // zipped reads a zip of .eml files. Its list of entries is held in memory, about 500
 // bytes each.
 type zipped struct {
-	f    *os.File
+	io.Closer
 	zip  *zip.Reader
 	opts Options
 }
@@ -30,26 +30,30 @@ func openZip(name string, size int64, opts Options) (Reader, error) {
 	if err != nil {
 		return nil, opening(err)
 	}
+	z, err := readZip(f, size, opts)
+	if err != nil {
+		f.Close()
+		return nil, kinds.Wrap(kinds.Of(err), err, "archive: "+name)
+	}
+	z.Closer = f
+	return z, nil
+}
+
+func readZip(f io.ReaderAt, size int64, opts Options) (*zipped, error) {
 	counted := &counter{f: f, entries: opts.MaxFiles, octets: 256*int64(opts.MaxFiles) + 1<<20}
 	z, err := zip.NewReader(counted, size)
-	if err == nil && len(z.File) > opts.MaxFiles {
-		err = errTooMany
+	if err == nil && len(z.File) > opts.MaxFiles || errors.Is(err, errTooMany) {
+		return nil, kinds.Errorf(kinds.Limit, "more than %d entries", opts.MaxFiles)
 	}
-	switch {
-	case errors.Is(err, errTooMany):
-		err = kinds.Errorf(kinds.Limit, "archive: %s has more than %d entries", name, opts.MaxFiles)
-	case err != nil && !errors.Is(err, zip.ErrInsecurePath): // looked at below, entry by entry
-		err = kinds.Wrap(kinds.Corrupt, err, "archive: "+name)
-	default:
-		counted.off = true
-		r := &zipped{f: f, zip: z, opts: opts}
-		if names, _ := r.Mailboxes(); len(names) > 0 || len(z.File) == 0 {
-			return r, nil
-		}
-		err = kinds.Errorf(kinds.Invalid, "archive: %s holds no .eml files; what else it holds must be unpacked first", name)
+	if err != nil && !errors.Is(err, zip.ErrInsecurePath) { // looked at below, entry by entry
+		return nil, kinds.Wrap(kinds.Corrupt, err, "zip")
 	}
-	f.Close()
-	return nil, err
+	counted.off = true
+	r := &zipped{zip: z, opts: opts}
+	if names, _ := r.Mailboxes(); len(names) == 0 && len(z.File) > 0 {
+		return nil, kinds.Errorf(kinds.Invalid, "no .eml files; what else it holds must be unpacked first")
+	}
+	return r, nil
 }
 
 var errTooMany = errors.New("too many entries")
@@ -57,7 +61,7 @@ var errTooMany = errors.New("too many entries")
 // counter ends the reading of a zip's list of entries before it fills the memory: the
 // list may hold any number of entries, whatever its head says.
 type counter struct {
-	f       *os.File
+	f       io.ReaderAt
 	off     bool
 	entries int
 	octets  int64
@@ -75,8 +79,6 @@ func (c *counter) ReadAt(p []byte, at int64) (int, error) {
 }
 
 func (z *zipped) Format() Format { return Zip }
-
-func (z *zipped) Close() error { return z.f.Close() }
 
 func (z *zipped) Mailboxes() (names []string, err error) {
 	seen := map[string]bool{}
