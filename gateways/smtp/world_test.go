@@ -2,6 +2,7 @@ package smtp
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -209,11 +210,24 @@ func (h heapQueue) Send(ctx context.Context, name string, msgs ...queue.Message)
 	return nil
 }
 
-// content is the message of a job as it was stored.
-func (h *heap) content(j *delivery.Job) string {
+func (h heapBlobs) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return string(h.blobs[j.Blob.Name][j.Blob.Header:])
+	return io.NopCloser(io.NewSectionReader(bytes.NewReader(h.blobs[name]), off, n)), nil
+}
+
+// content is the message of a job as it was stored, or what is wrong with it.
+func (h *heap) content(j *delivery.Job) string {
+	r, err := blob.Store{Driver: heapBlobs{heap: h}}.Open(context.Background(), j.Blob, 0, j.Blob.Size)
+	if err != nil {
+		return err.Error()
+	}
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(b)
 }
 
 // world is a gateway on ports of its own.

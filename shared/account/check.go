@@ -1,6 +1,9 @@
 package account
 
-import "github.com/godwit-mail/godwit/shared/kinds"
+import (
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
 
 // check fails with kinds.Invalid or kinds.Limit for a message that the fold would not
 // take. Whoever writes without opening the account asks first.
@@ -29,6 +32,9 @@ func (a *Add) check() error {
 func (c *Content) checkContent() error {
 	if len(c.Head) > MaxHead || len(c.Summary) > MaxSummary {
 		return kinds.Errorf(kinds.Limit, "account: a head of %d and a summary of %d bytes", len(c.Head), len(c.Summary))
+	}
+	if len(c.Blob.Frames) > blob.MaxTable {
+		return kinds.Errorf(kinds.Limit, "account: a blob with a table of %d bytes", len(c.Blob.Frames))
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // fullEntry has every field of the format set.
 func fullEntry() *Entry {
-	add := Add{Mailbox: 1, Content: Content{Head: []byte("h"), Blob: blob.Ref{Name: "n", Header: 3, Size: 4}, Skip: 1, Summary: []byte{1}},
+	add := Add{Mailbox: 1, Content: Content{Head: []byte("h"), Blob: blob.Ref{Name: "n", Header: 3, Size: 4, Frames: "\x10\x09\xff\x00\x01\x02"}, Skip: 1, Summary: []byte{1}},
 		Flags: Seen, Words: []string{"w"}, Date: -5, EmailID: "e", Thread: "t", Name: []byte("123456789012"), UID: 7, UIDL: "u"}
 	c := &Copy{From: 1, UIDs: []Range{{First: 1, Last: 4}}, To: 2, First: 9}
 	return &Entry{Version: 1, MinReader: 1, Epoch: 2, Seq: 3, Time: 4, Op: "op", By: By{"a", "p", "s"},

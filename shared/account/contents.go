@@ -79,7 +79,7 @@ func (s *Store) readRun(ctx context.Context, p journal.Partition, first, last ui
 }
 
 func (s *Store) keep(p journal.Partition, ref ContentRef, c *Content) {
-	s.contents.put(contentKey{p, ref}, *c, int64(300+len(c.Head)+len(c.Summary)+len(c.Blob.Name)))
+	s.contents.put(contentKey{p, ref}, *c, int64(300+len(c.Head)+len(c.Summary)+len(c.Blob.Name)+len(c.Blob.Frames)))
 }
 
 // runs gives ranges of entries that hold all of the contents.

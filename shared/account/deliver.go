@@ -49,7 +49,7 @@ func (s *Store) Deliver(ctx context.Context, ref Ref, seen uint64, by By, batch 
 
 // BatchCost is how much of MaxBatchBytes a delivery takes.
 func BatchCost(a *Add) int {
-	n := 200 + len(a.Content.Head) + len(a.Content.Summary) + len(a.Content.Blob.Name) + len(a.UIDL)
+	n := 200 + len(a.Content.Head) + len(a.Content.Summary) + len(a.Content.Blob.Name) + len(a.Content.Blob.Frames) + len(a.UIDL)
 	for _, w := range a.Words {
 		n += len(w) + 3
 	}

@@ -5,6 +5,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
+	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/faults"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -121,6 +124,7 @@ func TestDeliveriesThatNoFoldWouldTakeAreRefused(t *testing.T) {
 		"too many":          {batch: make([]Add, MaxBatch+1), kind: kinds.Limit},
 		"too many bytes":    {batch: many, kind: kinds.Limit},
 		"a summary":         {change: func(a *Add) { a.Content.Summary = make([]byte, MaxSummary+1) }, kind: kinds.Limit},
+		"a table":           {change: func(a *Add) { a.Content.Blob.Frames = cbor.ByteString(make([]byte, blob.MaxTable+1)) }, kind: kinds.Limit},
 		"a head":            {change: func(a *Add) { a.Content.Head = make([]byte, MaxHead+1) }, kind: kinds.Limit},
 		"no name":           {change: func(a *Add) { a.Name = nil }, kind: kinds.Invalid},
 		"no blob":           {change: func(a *Add) { a.Content.Blob.Name = "" }, kind: kinds.Invalid},

@@ -1,6 +1,7 @@
 package blob
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"fmt"
@@ -14,9 +15,23 @@ import (
 
 // Ref points to the bytes of a blob: what a message, a job or an entry carries.
 type Ref struct {
-	Name   string `cbor:"1,keyasint" json:"name"`
-	Header uint32 `cbor:"2,keyasint" json:"header"` // length of the stored header; ranges are shifted by it
-	Size   int64  `cbor:"3,keyasint" json:"size"`   // bytes of content, without the header
+	Name   string `cbor:"1,keyasint"`
+	Header uint32 `cbor:"2,keyasint"` // length of the stored header; ranges are shifted by it
+	Size   int64  `cbor:"3,keyasint"` // bytes of content, without the header
+
+	// Frames is the table of the frames in which the content is stored, up to MaxTable
+	// bytes, so that any range of it is one read. Without it, the content lies as it is
+	// behind the header. A reader that doesn't know the field must refuse the Ref.
+	Frames cbor.ByteString `cbor:"4,keyasint,omitempty"`
+}
+
+// Stored is how many bytes the object has; kinds.Corrupt when the table makes no sense.
+func (r Ref) Stored() (int64, error) {
+	if len(r.Frames) == 0 {
+		return int64(r.Header) + r.Size, nil
+	}
+	t, err := parseTable([]byte(r.Frames), r.Size)
+	return int64(r.Header) + t.stored(), err
 }
 
 // Header stands before the bytes of every blob.
@@ -28,12 +43,13 @@ type Header struct {
 // The header is: magic, version, length of the CBOR that follows (big endian), CBOR.
 const (
 	magic      = "GWB"
-	version    = 1
+	plain      = 1 // version: the content as it is
+	framed     = 2 // version: the content as zstd frames, one after the other (RFC 8878)
 	prefixSize = len(magic) + 1 + 4
 	maxHeader  = 1 << 20
 )
 
-// Store puts the blob format (a versioned header, then the bytes) over a driver.
+// Store puts the blob format (a versioned header, then frames) over a driver.
 type Store struct{ Driver Driver }
 
 // NewName gives a fresh name for a blob of the tenant: the generation (the hour of its
@@ -42,8 +58,27 @@ func NewName(tenant string, now time.Time) string {
 	return "m/" + tenant + "/" + now.UTC().Format("2006010215") + "/" + strings.ToLower(rand.Text())
 }
 
-// Put writes size bytes of body under name, with its header, durably.
+// Put writes size bytes of body under name, with a header, durably. It holds in memory
+// what it stores: for what is large there is PutFrames.
 func (s Store) Put(ctx context.Context, name string, h Header, body io.ReaderAt, size int64) (Ref, error) {
+	var stored bytes.Buffer
+	f := NewFramer(&stored)
+	piece := make([]byte, min(size, FrameSize))
+	for off := int64(0); off < size; off += FrameSize {
+		p := piece[:min(size-off, FrameSize)]
+		if n, err := body.ReadAt(p, off); n < len(p) {
+			return Ref{}, kinds.Errorf(kinds.Invalid, "blob: the body ends after %d bytes of %d: %w", off+int64(n), size, err)
+		}
+		if err := f.Frame(p); err != nil {
+			return Ref{}, err
+		}
+	}
+	return s.PutFrames(ctx, name, h, f, bytes.NewReader(stored.Bytes()))
+}
+
+// PutFrames writes under name, with a header, durably, what f wrote, which is read from
+// frames. Nothing more is given to f.
+func (s Store) PutFrames(ctx context.Context, name string, h Header, f *Framer, frames io.ReaderAt) (Ref, error) {
 	enc, err := cbor.Marshal(h)
 	if err != nil {
 		return Ref{}, kinds.Wrap(kinds.Internal, err, "blob: encode header")
@@ -53,18 +88,30 @@ func (s Store) Put(ctx context.Context, name string, h Header, body io.ReaderAt,
 	}
 	head := make([]byte, 0, prefixSize+len(enc))
 	head = append(head, magic...)
-	head = append(head, version, byte(len(enc)>>24), byte(len(enc)>>16), byte(len(enc)>>8), byte(len(enc)))
+	head = append(head, framed, byte(len(enc)>>24), byte(len(enc)>>16), byte(len(enc)>>8), byte(len(enc)))
 	head = append(head, enc...)
-	ref := Ref{Name: name, Header: uint32(len(head)), Size: size}
-	return ref, s.Driver.Put(ctx, name, &joined{head, body}, int64(len(head))+size)
+	ref := Ref{Name: name, Header: uint32(len(head)), Size: f.size, Frames: cbor.ByteString(f.table.encode())}
+	return ref, s.Driver.Put(ctx, name, &joined{head, frames}, int64(len(head))+f.stored)
 }
 
-// Open reads n bytes of the content from off (n < 0: to the end).
+// Open reads n bytes of the content from off (n < 0: to the end). A range that reaches
+// past the end is cut; one that begins past it is empty. What is not as it was written
+// is kinds.Corrupt when it is read, before a byte of that frame is given.
 func (s Store) Open(ctx context.Context, ref Ref, off, n int64) (io.ReadCloser, error) {
 	if off < 0 {
 		return nil, kinds.Errorf(kinds.Invalid, "blob: offset %d", off)
 	}
-	return s.Driver.Open(ctx, ref.Name, int64(ref.Header)+off, n)
+	if len(ref.Frames) == 0 {
+		return s.Driver.Open(ctx, ref.Name, int64(ref.Header)+off, n)
+	}
+	off = min(off, ref.Size)
+	if n < 0 || n > ref.Size-off {
+		n = ref.Size - off
+	}
+	if n <= 0 {
+		return io.NopCloser(strings.NewReader("")), nil
+	}
+	return s.openFrames(ctx, ref, off, n)
 }
 
 // ReadHeader reads and checks the header of a stored blob.
@@ -79,7 +126,7 @@ func (s Store) ReadHeader(ctx context.Context, name string) (Header, error) {
 	if _, err := io.ReadFull(r, pre[:]); err != nil || string(pre[:3]) != magic {
 		return h, kinds.Errorf(kinds.Corrupt, "blob %s: no blob header", name)
 	}
-	if pre[3] != version {
+	if pre[3] != plain && pre[3] != framed {
 		return h, kinds.Errorf(kinds.TooNew, "blob %s: header version %d", name, pre[3])
 	}
 	n := int64(pre[4])<<24 | int64(pre[5])<<16 | int64(pre[6])<<8 | int64(pre[7])

@@ -85,7 +85,7 @@ func TestWhatIsNoBlobIsTold(t *testing.T) {
 		{"GWB\x01\x00\x00\x00\x02\xa0", kinds.Corrupt},
 		{"GWB\x01\x00\x00\x00\x02\xff\xff", kinds.Corrupt},
 		{"GWB\x01\xff\xff\xff\xff\xa0", kinds.Corrupt},
-		{"GWB\x02\x00\x00\x00\x01\xa0", kinds.TooNew},
+		{"GWB\x03\x00\x00\x00\x01\xa0", kinds.TooNew},
 	} {
 		name := fmt.Sprint(i)
 		porttest.OK(t, s.Driver.Put(t.Context(), name, strings.NewReader(test.stored), int64(len(test.stored))))
@@ -117,6 +117,7 @@ func FuzzReadHeader(f *testing.F) {
 	f.Add([]byte("GWB\x01\x00\x00\x00\x01\xa0content"))
 	f.Add([]byte("GWB\x01\x00\x00\x00\x06\xa1\x02\x82aaab"))
 	f.Add([]byte("GWB\x02"))
+	f.Add([]byte("GWB\x03"))
 	f.Fuzz(func(t *testing.T, stored []byte) {
 		s := blob.Store{Driver: &one{stored: stored}}
 		h, err := s.ReadHeader(t.Context(), "a")

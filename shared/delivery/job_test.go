@@ -17,7 +17,7 @@ import (
 
 func job() *Job {
 	return &Job{Transaction: "tx", Correlation: "c", Tenant: "t", From: "j\xf6rg@example.org", Received: 1_900_000_000_123,
-		Trace: []byte("Received: x\r\n"), Headless: true, Blob: blob.Ref{Name: "m/t/x", Header: 9, Size: 10}, Summary: []byte{1, 2},
+		Trace: []byte("Received: x\r\n"), Headless: true, Blob: blob.Ref{Name: "m/t/x", Header: 9, Size: 10, Frames: "\x10\x09\xff\x00\x01\x02"}, Summary: []byte{1, 2},
 		Thread: []string{"<a@x>", "\xff"}, Failures: 2, KeyID: "k", Protocol: "smtp",
 		Recipients: []Recipient{{Account: account.Ref{ID: "a", Epoch: 1, Tenant: "t"}, Address: "joe@demo.test", Seen: 7}}}
 }
@@ -59,6 +59,7 @@ func TestTheLargestJobFitsTheQueue(t *testing.T) {
 	j.From, j.Tenant, j.Transaction, j.Correlation = long(path), long(128), long(64), long(64)
 	j.Summary, j.Trace = make([]byte, summary), make([]byte, trace)
 	j.Thread = []string{long(line), long(line), long(line)}
+	j.Blob.Frames = cbor.ByteString(make([]byte, blob.MaxTable))
 	j.Recipients = nil
 	for range MaxRecipients {
 		j.Recipients = append(j.Recipients, Recipient{Account: account.Ref{ID: account.ID(long(32)), Epoch: 1 << 20, Tenant: long(128)}, Address: long(path), Seen: 1 << 40})

@@ -85,8 +85,12 @@ func checkAccount(ctx context.Context, store *account.Store, blobs blob.Driver, 
 			if err != nil {
 				return messages, err
 			}
-			if info.Size != int64(b.Header)+b.Size {
-				return messages, kinds.Errorf(kinds.Corrupt, "blob %s has %d bytes, its message says %d", b.Name, info.Size, int64(b.Header)+b.Size)
+			stored, err := b.Stored()
+			if err != nil {
+				return messages, kinds.Wrap(kinds.Of(err), err, "blob "+b.Name)
+			}
+			if info.Size != stored {
+				return messages, kinds.Errorf(kinds.Corrupt, "blob %s has %d bytes, its message says %d", b.Name, info.Size, stored)
 			}
 		}
 		messages, refs = messages+n, refs[n:]

@@ -4,6 +4,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -12,8 +13,9 @@ import (
 type Budget struct {
 	max  int64
 	used atomic.Int64
-	// spare is memory to be used again: what is in it is never read before it is written.
-	spare sync.Pool
+	// Memory to be used again: what is in it is never read before it is written.
+	spare  sync.Pool // of *chunk
+	frames sync.Pool // of *[blob.FrameSize]byte
 }
 
 // NewBudget gives a budget of limit bytes.
@@ -37,4 +39,11 @@ func (b *Budget) chunk() *chunk {
 		return c
 	}
 	return new(chunk)
+}
+
+func (b *Budget) frame() *[blob.FrameSize]byte {
+	if f, ok := b.frames.Get().(*[blob.FrameSize]byte); ok {
+		return f
+	}
+	return new([blob.FrameSize]byte)
 }

@@ -1,6 +1,7 @@
 // Package intake takes the bytes of a message that streams in, summarises them on the
-// way and makes a blob of them. It holds at most 256 KiB in memory; the rest goes to
-// temporary disk of which there is a budget for the whole process.
+// way and makes a blob of them, frame by frame. It holds at most 256 KiB in memory; the
+// rest goes, compressed, to temporary disk of which there is a budget for the whole
+// process.
 package intake
 
 import (
@@ -47,6 +48,7 @@ type Config struct {
 // Not safe for concurrent use.
 type Intake struct {
 	cfg     Config
+	gather  gather
 	store   store
 	scanner *message.Scanner
 	filter  *header.Filter // nil unless Relayed
@@ -59,6 +61,7 @@ type Intake struct {
 func New(cfg Config) *Intake {
 	in := &Intake{cfg: cfg, scanner: message.NewScanner()}
 	in.store.budget, in.store.dir = cfg.Budget, cfg.Dir
+	in.gather.budget, in.gather.framer = cfg.Budget, blob.NewFramer(&in.store)
 	if cfg.Relayed {
 		in.filter = header.NewFilter(sink{in}, header.Options{Drop: in.forged})
 	}
@@ -103,7 +106,7 @@ type sink struct{ *Intake }
 func (s sink) Write(p []byte) (int, error) { return s.pass(p) }
 
 func (in *Intake) pass(p []byte) (int, error) {
-	if err := in.store.write(p); err != nil {
+	if err := in.gather.write(p); err != nil {
 		return 0, in.fail(err)
 	}
 	return in.scanner.Write(p)
@@ -111,14 +114,20 @@ func (in *Intake) pass(p []byte) (int, error) {
 
 func (in *Intake) fail(err error) error {
 	in.err = err
-	in.store.free() // what is refused holds nothing while its rest is read
+	in.free() // what is refused holds nothing while its rest is read
 	return err
 }
 
-// Size is how many bytes the blob will have, as far as they came.
-func (in *Intake) Size() int64 { return in.store.size }
+func (in *Intake) free() {
+	in.gather.free()
+	in.store.free()
+}
 
-// Finish says that all bytes have come, and gives the summary. The message is headless
+// Size is how many bytes the blob will have, as far as they came.
+func (in *Intake) Size() int64 { return in.gather.framer.Size() + int64(in.gather.held) }
+
+// Finish says that all bytes have come, and gives the summary, or an error as of Write.
+// The message is headless
 // (what is put before it must end with an empty line) if Summary.HeaderLen is 0.
 func (in *Intake) Finish() (message.Summary, error) {
 	if in.err != nil {
@@ -132,6 +141,10 @@ func (in *Intake) Finish() (message.Summary, error) {
 	if in.filter != nil && in.filter.Received() >= MaxReceived {
 		return message.Summary{}, in.fail(kinds.Wrap(kinds.Limit, ErrLoop, ""))
 	}
+	if err := in.gather.flush(); err != nil {
+		return message.Summary{}, in.fail(err)
+	}
+	in.gather.free()
 	in.done = true
 	return in.scanner.Finish(), nil
 }
@@ -145,7 +158,7 @@ func (in *Intake) Put(ctx context.Context, blobs blob.Store, tenant string, owne
 	if in.cfg.Now != nil {
 		now = in.cfg.Now
 	}
-	return blobs.Put(ctx, blob.NewName(tenant, now()), blob.Header{Owners: owners}, &in.store, in.store.size)
+	return blobs.PutFrames(ctx, blob.NewName(tenant, now()), blob.Header{Owners: owners}, in.gather.framer, &in.store)
 }
 
 // Commit is Finish and Put.
@@ -163,7 +176,7 @@ func (in *Intake) Discard() {
 	if in.err == nil {
 		in.err = kinds.Errorf(kinds.Closed, "intake: ended")
 	}
-	in.store.free()
+	in.free()
 }
 
 var (

@@ -32,14 +32,18 @@ func (b *bin) Put(_ context.Context, name string, body io.ReaderAt, size int64) 
 	return nil
 }
 
+func (b *bin) Open(_ context.Context, _ string, off, n int64) (io.ReadCloser, error) {
+	return io.NopCloser(io.NewSectionReader(bytes.NewReader(b.got), off, n)), nil
+}
+
 func TestWhatIsWrittenIsStored(t *testing.T) {
 	budget := NewBudget(100 << 20)
 	dir := t.TempDir()
 	random := make([]byte, 3*MaxMemory)
 	rand.NewChaCha8([32]byte{1}).Read(random)
 	rapid.Check(t, func(t *rapid.T) {
-		size := rapid.SampledFrom([]int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, MaxMemory - 1, MaxMemory, MaxMemory + 1,
-			MaxMemory + chunkSize + 1, 2*MaxMemory + 17}).Draw(t, "size")
+		size := rapid.SampledFrom([]int{0, 1, chunkSize - 1, chunkSize, chunkSize + 1, blob.FrameSize, blob.FrameSize + 1,
+			maxStored - 1, maxStored, maxStored + 1, MaxMemory, MaxMemory + chunkSize + 1, 2*MaxMemory + 17}).Draw(t, "size")
 		piece := rapid.IntRange(1, 100_000).Draw(t, "piece")
 		msg := random[:size]
 		in := New(Config{Budget: budget, Dir: dir})
@@ -56,17 +60,23 @@ func TestWhatIsWrittenIsStored(t *testing.T) {
 		if err != nil || ref.Size != int64(size) || sum.Size != int64(size) || in.Size() != int64(size) {
 			t.Fatalf("%+v, %v, %v", ref, sum.Size, err)
 		}
-		if !bytes.Equal(b.got[ref.Header:], msg) || !strings.HasPrefix(b.name, "m/acme/") {
+		stored := in.store.size
+		if !bytes.Equal(b.got[ref.Header:], at(t, &in.store, 0, int(stored))) || !strings.HasPrefix(b.name, "m/acme/") {
 			t.Fatalf("%s holds something else", b.name)
 		}
+		r, err := blob.Store{Driver: &b}.Open(context.Background(), ref, 0, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := io.ReadAll(r); err != nil || !bytes.Equal(got, msg) {
+			t.Fatalf("%d octets read of %d: %v", len(got), size, err)
+		}
 		for range 20 {
-			off := rapid.Int64Range(0, int64(size)+10).Draw(t, "off")
-			p := make([]byte, rapid.IntRange(0, 70_000).Draw(t, "n"))
-			n, err := in.store.ReadAt(p, off)
-			want := msg[min(off, int64(size)):]
-			want = want[:min(len(want), len(p))]
-			if !bytes.Equal(p[:n], want) || (n < len(p)) != (err == io.EOF) && len(p) > 0 {
-				t.Fatalf("at %d of %d: %d octets, %v", off, size, n, err)
+			off := rapid.Int64Range(0, stored+10).Draw(t, "off")
+			n := rapid.IntRange(0, 70_000).Draw(t, "n")
+			want := b.got[ref.Header:][min(off, stored):]
+			if got := at(t, &in.store, off, n); !bytes.Equal(got, want[:min(len(want), n)]) {
+				t.Fatalf("at %d of %d: %d octets", off, stored, len(got))
 			}
 		}
 	})
@@ -76,6 +86,16 @@ func TestWhatIsWrittenIsStored(t *testing.T) {
 	if left, err := os.ReadDir(dir); err != nil || len(left) > 0 {
 		t.Errorf("files are left: %v, %v", left, err)
 	}
+}
+
+// at reads n octets, or up to the end.
+func at(t *rapid.T, r io.ReaderAt, off int64, n int) []byte {
+	p := make([]byte, n)
+	m, err := r.ReadAt(p, off)
+	if (m < n) != (err == io.EOF) && n > 0 {
+		t.Fatalf("%d octets of %d: %v", m, n, err)
+	}
+	return p[:m]
 }
 
 func TestLimits(t *testing.T) {
@@ -113,13 +133,15 @@ func TestLimits(t *testing.T) {
 
 func TestADiskThatIsUsedUpIsTemporary(t *testing.T) {
 	budget := NewBudget(2 << 20)
+	random := make([]byte, 3<<20)
+	rand.NewChaCha8([32]byte{1}).Read(random)
 	first := New(Config{Budget: budget, Dir: t.TempDir()})
-	if _, err := first.Write(make([]byte, 1<<20+MaxMemory)); err != nil {
+	if _, err := first.Write(random[:1<<20+MaxMemory]); err != nil {
 		t.Fatal(err)
 	}
 	second := New(Config{Budget: budget, Dir: t.TempDir()})
 	defer second.Discard()
-	if _, err := second.Write(make([]byte, 3<<20)); !kinds.Is(err, kinds.Throttled) {
+	if _, err := second.Write(random); !kinds.Is(err, kinds.Throttled) {
 		t.Errorf("got %v", err)
 	}
 	if _, err := second.Write([]byte("x")); err == nil {
@@ -131,10 +153,24 @@ func TestADiskThatIsUsedUpIsTemporary(t *testing.T) {
 	}
 }
 
+// What compresses well needs a budget for what is stored of it only.
+func TestTheDiskHoldsFrames(t *testing.T) {
+	in := New(Config{Budget: NewBudget(1 << 20), Dir: t.TempDir()})
+	defer in.Discard()
+	if _, err := in.Write(bytes.Repeat([]byte("a line\r\n"), 8<<20/8)); err != nil {
+		t.Fatal(err)
+	}
+	if in.Size() != 8<<20 {
+		t.Errorf("it has %d octets", in.Size())
+	}
+}
+
 func TestWithoutAFolderItIsTemporary(t *testing.T) {
 	in := New(Config{Budget: NewBudget(10 << 20), Dir: t.TempDir() + "/none"})
 	defer in.Discard()
-	if _, err := in.Write(make([]byte, 1<<20)); !kinds.Is(err, kinds.Unavailable) {
+	random := make([]byte, 1<<20)
+	rand.NewChaCha8([32]byte{1}).Read(random)
+	if _, err := in.Write(random); !kinds.Is(err, kinds.Unavailable) {
 		t.Errorf("got %v", err)
 	}
 }

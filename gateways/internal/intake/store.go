@@ -4,18 +4,20 @@ import (
 	"io"
 	"os"
 
+	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
 const (
 	chunkSize = 32 << 10
-	diskStep  = 1 << 20 // bytes by which disk is taken from the budget
+	maxStored = MaxMemory - blob.FrameSize // what is gathered for a frame takes the rest
+	diskStep  = 1 << 20                    // bytes by which disk is taken from the budget
 )
 
 // chunk is a piece of memory, used again by the next message.
 type chunk [chunkSize]byte
 
-// store holds bytes: in chunks first, and when there are MaxMemory of them in a file,
+// store holds bytes: in chunks first, and when there are maxStored of them in a file,
 // with one chunk left to gather what goes there.
 type store struct {
 	budget *Budget
@@ -27,13 +29,15 @@ type store struct {
 	taken  int64 // from budget
 }
 
-func (s *store) write(p []byte) error {
+// Write takes all of p, or fails.
+func (s *store) Write(p []byte) (int, error) {
+	all := len(p)
 	for len(p) > 0 {
 		held := int(s.size - s.onDisk)
 		if held == len(s.mem)*chunkSize {
-			if held == MaxMemory || s.file != nil && held > 0 {
+			if held == maxStored || s.file != nil && held > 0 {
 				if err := s.spill(); err != nil {
-					return err
+					return 0, err
 				}
 				held = 0
 			}
@@ -45,7 +49,7 @@ func (s *store) write(p []byte) error {
 		s.size += int64(n)
 		p = p[n:]
 	}
-	return nil
+	return all, nil
 }
 
 // spill moves what is in memory to the file and keeps one chunk.
