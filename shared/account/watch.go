@@ -14,6 +14,7 @@ const (
 	poll     = 300 * time.Second // registrations are renewed and lost events made good
 	watchTTL = 3 * poll
 	telling  = 5 * time.Second
+	atOnce   = 16 // watchers that are told at the same time: those that are gone hold up no other
 )
 
 // Run listens for what other processes write to the accounts that are open here, until
@@ -154,16 +155,23 @@ func (s *Store) tell(ctx context.Context, p journal.Partition, seq uint64) {
 		return
 	}
 	own := s.listenerName()
+	var all sync.WaitGroup
+	room := make(chan struct{}, atOnce)
 	for _, name := range names {
 		if name == own {
 			continue
 		}
-		err := s.cfg.Notify.Tell(ctx, name, notify.Event{Partition: p, Seq: seq})
-		if kinds.Is(err, kinds.NotFound) {
-			err = s.cfg.Journal.Unwatch(ctx, p, name)
-		}
-		if err != nil {
-			s.cfg.Log.Warn("cannot tell a watcher", "account", p, "error", err)
-		}
+		room <- struct{}{}
+		all.Go(func() {
+			defer func() { <-room }()
+			err := s.cfg.Notify.Tell(ctx, name, notify.Event{Partition: p, Seq: seq})
+			if kinds.Is(err, kinds.NotFound) {
+				err = s.cfg.Journal.Unwatch(ctx, p, name)
+			}
+			if err != nil {
+				s.cfg.Log.Warn("cannot tell a watcher", "account", p, "error", err)
+			}
+		})
 	}
+	all.Wait()
 }

@@ -2,6 +2,8 @@ package account
 
 import (
 	"context"
+	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -169,6 +171,41 @@ func TestAStoreWhoseListenerEndsListensAnewAtOnce(t *testing.T) {
 		}
 		if waited := time.Since(start); waited >= poll {
 			t.Errorf("it took the poll to see it: %v", waited)
+		}
+	})
+}
+
+// slow is a notify that takes its time with those who are gone.
+type slow struct{ notify.Driver }
+
+func (s slow) Tell(ctx context.Context, watcher string, e notify.Event) error {
+	if strings.HasPrefix(watcher, "gone") {
+		<-time.After(time.Second)
+	}
+	return s.Driver.Tell(ctx, watcher, e)
+}
+
+func TestWatchersThatAreGoneHoldUpNoOther(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, n := bubbleWorld(t), inprocess.New()
+		for i := range 40 {
+			porttest.OK(t, w.journal.Watch(t.Context(), w.ref.Partition(), fmt.Sprintf("gone-%d", i), time.Hour))
+		}
+		a := w.open(t, w.listening(t, n))
+		function := New(Config{Journal: w.journal, Notify: slow{n}})
+		changed := a.Changed()
+		start := time.Now()
+		_, err := function.Deliver(t.Context(), w.ref, 0, by, []Add{delivery("a")})
+		porttest.OK(t, err)
+		if waited := time.Since(start); waited > telling {
+			t.Errorf("a delivery took %v", waited)
+		}
+		<-changed
+		if waited := time.Since(start); waited > telling {
+			t.Errorf("it took %v", waited)
+		}
+		if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 1 {
+			t.Errorf("%d watchers", len(names))
 		}
 	})
 }
