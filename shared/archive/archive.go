@@ -118,7 +118,8 @@ type Reader interface {
 	Mailboxes() ([]string, error)
 
 	// Items goes through all messages, mailbox by mailbox. With an item comes nil, or the
-	// reason why it can't be had: kinds.Corrupt, or kinds.Limit for one that is too large;
+	// reason why it can't be had: kinds.Corrupt, kinds.Denied for a file that may not be read,
+	// kinds.Limit for one that is too large, or kinds.TooNew for an index of a later version;
 	// of such an item only Mailbox and Where hold. An error without an item says that the
 	// archive can't be read any further.
 	Items() iter.Seq2[*Item, error]

@@ -111,6 +111,22 @@ func TestAnIndexOfAnotherMboxIsNotBelieved(t *testing.T) {
 	}
 }
 
+// An index that can't be read is reported; the messages are read as anybody's.
+func TestAnIndexThatCantBeRead(t *testing.T) {
+	for text, want := range map[string]string{`{"version":99,"mailbox":"z"}` + "\n": "too-new", "nonsense\n": "corrupt", "": "corrupt"} {
+		dir := lay(t, map[string]string{"x.mbox": "From a@b Mon Nov 06 10:11:12 2023\nA: 1\n", "x.mbox.jsonl": text, "y/a.eml": "A: 2\n", "y/mailbox.jsonl": text})
+		r := open(t, dir, archive.Options{})
+		mails, faults := all(t, r)
+		r.Close()
+		if diff := cmp.Diff([]string{"x.mbox.jsonl " + want, "y/mailbox.jsonl " + want}, faults); diff != "" {
+			t.Error(diff)
+		}
+		if len(mails) != 2 || mails[0].Mailbox != "x" || mails[1].Mailbox != "y" {
+			t.Errorf("%+v", mails)
+		}
+	}
+}
+
 // Status fields are for others: mutt and Dovecot see the flags.
 func TestStatusFieldsAreThereForOthers(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "out")

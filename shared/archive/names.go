@@ -21,7 +21,7 @@ func isControl(r rune) bool { return unicode.IsControl(r) }
 
 // checkName fails for a mailbox that can't be written.
 func checkName(name string) error {
-	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsFunc(name, isControl) || strings.Count(name, "/") >= maxDepth {
+	if name == "" || len(name) > maxName || !utf8.ValidString(name) || strings.ContainsRune(name, utf8.RuneError) || strings.ContainsFunc(name, isControl) || strings.Count(name, "/") >= maxDepth {
 		return kinds.Errorf(kinds.Invalid, "archive: %.100q is no name of a mailbox", name)
 	}
 	for level := range strings.SplitSeq(name, "/") {
