@@ -129,8 +129,7 @@ class ProcessExecutor(RuntimeExecutor):
 
     @classmethod
     def cleanup_version(cls, function_version):
-        if function_version.config.code:
-            function_version.config.code.destroy_cached()
+        """Keeps the code: a version with other settings but the same code may have taken its place."""
 
 
 def _runtime_api(executor):
