@@ -39,10 +39,8 @@ func check(all []resource) (wrong []string) {
 			for _, says := range checkPolicy(fmt.Sprint(v["policy"]), r.Type == "aws_kms_key") {
 				is(false, says)
 			}
-		case "aws_s3_bucket_policy", "aws_sqs_queue_policy":
-			for _, s := range statements(fmt.Sprint(v["policy"])) {
-				is(s.Effect == "Deny", "a policy of a resource allows something")
-			}
+		case "aws_s3_bucket_policy":
+			is(denies(v["policy"]), "its policy allows something")
 		case "aws_s3_bucket_public_access_block":
 			for _, block := range []string{"block_public_acls", "block_public_policy", "ignore_public_acls", "restrict_public_buckets"} {
 				is(v[block] == true, block+" is off")
@@ -57,6 +55,8 @@ func check(all []resource) (wrong []string) {
 			is(v["deletion_protection_enabled"] == true, "it can be deleted")
 		case "aws_sqs_queue":
 			is(v["sqs_managed_sse_enabled"] == true, "it is not encrypted")
+			is(denies(v["policy"]), "its policy allows something")
+			is(named(v["redrive_policy"]) || named(v["redrive_allow_policy"]), "a job that kills its function comes for ever")
 			is(v["message_retention_seconds"] == 1209600.0, "jobs are not kept for 14 days")
 		case "aws_cloudwatch_log_group":
 			is(named(v["kms_key_id"]), "no key encrypts it")
@@ -70,7 +70,7 @@ func check(all []resource) (wrong []string) {
 	for kind, n := range map[string]int{
 		"aws_s3_bucket": 1, "aws_dynamodb_table": 2, "aws_sqs_queue": 2, "aws_kms_key": 1, "aws_lambda_function": 2,
 		"aws_cloudwatch_log_group": found["aws_lambda_function"] + found["aws_api_gateway_stage"], "aws_api_gateway_stage": 1,
-		"aws_iam_role_policy": found["aws_lambda_function"], "aws_sqs_queue_policy": found["aws_sqs_queue"], "aws_sqs_queue_redrive_policy": 1,
+		"aws_iam_role_policy":               found["aws_lambda_function"],
 		"aws_s3_bucket_public_access_block": found["aws_s3_bucket"], "aws_s3_bucket_policy": found["aws_s3_bucket"],
 		"aws_s3_bucket_server_side_encryption_configuration": found["aws_s3_bucket"], "aws_s3_bucket_ownership_controls": found["aws_s3_bucket"],
 	} {
@@ -93,6 +93,11 @@ func statements(policy string) []statement {
 		return []statement{{Effect: "none: " + policy}}
 	}
 	return p.Statement
+}
+
+// denies tells whether a resource's policy is one that only forbids.
+func denies(policy any) bool {
+	return !slices.ContainsFunc(statements(fmt.Sprint(policy)), func(s statement) bool { return s.Effect != "Deny" })
 }
 
 // checkPolicy tells what is too wide in a policy. In a key's own, the resource "*" is the key.
@@ -173,6 +178,8 @@ func TestTheCheckSeesWhatIsWrong(t *testing.T) {
 		{"aws_dynamodb_table", `{"point_in_time_recovery": [{"enabled": false}]}`, "recovered"},
 		{"aws_dynamodb_table", `{}`, "it can be deleted"},
 		{"aws_sqs_queue", `{"message_retention_seconds": 1209600}`, "not encrypted"},
+		{"aws_sqs_queue", `{"policy": "{\"Statement\":[{\"Effect\":\"Allow\",\"Principal\":\"*\"}]}"}`, "allows something"},
+		{"aws_sqs_queue", `{"redrive_policy": ""}`, "comes for ever"},
 		{"aws_sqs_queue", `{"message_retention_seconds": 345600, "sqs_managed_sse_enabled": true}`, "14 days"},
 		{"aws_cloudwatch_log_group", `{"retention_in_days": 0, "kms_key_id": "k"}`, "for ever"},
 		{"aws_cloudwatch_log_group", `{"retention_in_days": 30, "kms_key_id": ""}`, "no key encrypts it"},

@@ -49,8 +49,8 @@ module "deliver" {
 
   # A dead letter goes alone: one that takes the function down with it harms no other.
   sources = {
-    deliver = { queue = module.queues.deliver.arn, batch = 10, concurrency = var.deliver_concurrency }
-    dead    = { queue = module.queues.dead.arn, batch = 1, concurrency = 2 }
+    deliver = { queue = module.queues.sources.deliver, batch = 10, concurrency = var.deliver_concurrency }
+    dead    = { queue = module.queues.sources.dead, batch = 1, concurrency = 2 }
   }
 }
 

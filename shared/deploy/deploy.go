@@ -77,7 +77,8 @@ func Environment(lines []string, folder string) (map[string]string, error) {
 	return env, useMirror(env, folder)
 }
 
-// Prepare writes Terraform's files into the folder and has it fetch its provider.
+// Prepare writes Terraform's files into the folder and has it fetch its provider, unless
+// it has that for the same files.
 func (d *Deployment) Prepare(ctx context.Context) error {
 	if err := writeFolder(d.folder, d.c.Files); err != nil {
 		return kinds.Wrap(kinds.Unavailable, err, "write Terraform's files")
@@ -85,10 +86,25 @@ func (d *Deployment) Prepare(ctx context.Context) error {
 	if err := d.open(); err != nil {
 		return err
 	}
+	digest, err := digestOf(d.folder)
+	if err != nil {
+		return kinds.Wrap(kinds.Unavailable, err, "read Terraform's files")
+	}
+	if had, err := os.ReadFile(d.prepared()); err == nil && string(had) == digest {
+		return nil
+	}
 	if err := d.tf.Init(ctx, tfexec.Upgrade(false)); err != nil {
 		return failed(ctx, err, "terraform init")
 	}
+	if err := os.WriteFile(d.prepared(), []byte(digest), 0o600); err != nil {
+		return kinds.Wrap(kinds.Unavailable, err, "note that Terraform is ready")
+	}
 	return nil
+}
+
+// prepared is the file that tells for which files Terraform has been made ready.
+func (d *Deployment) prepared() string {
+	return filepath.Join(d.folder, ".terraform", "godwit-prepared")
 }
 
 // open makes tf, in a folder that is there.
@@ -124,6 +140,7 @@ func (d *Deployment) Plan(ctx context.Context, destroy bool) (*Plan, error) {
 	}
 	changes, err := d.tf.PlanJSON(ctx, s, options...)
 	if err != nil {
+		_ = os.Remove(d.prepared()) // its provider may be what is missing
 		return nil, s.failure(ctx, err, "terraform plan")
 	}
 	p.Empty = !changes

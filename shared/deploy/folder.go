@@ -1,6 +1,9 @@
 package deploy
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -46,4 +49,23 @@ func writeFolder(folder string, files fs.FS) error {
 		}
 		return os.WriteFile(to, text, 0o600)
 	})
+}
+
+// digestOf is one of all that makes Terraform ready: its files, the user's and ours.
+func digestOf(folder string) (string, error) {
+	h := sha256.New()
+	for _, pattern := range []string{"*.tf", "*.tfrc", "modules/*/*.tf"} {
+		found, err := filepath.Glob(filepath.Join(folder, filepath.FromSlash(pattern)))
+		if err != nil {
+			return "", err
+		}
+		for _, path := range found {
+			text, err := os.ReadFile(path)
+			if err != nil {
+				return "", err
+			}
+			fmt.Fprintf(h, "%s %d\n%s", path, len(text), text)
+		}
+	}
+	return hex.EncodeToString(h.Sum(nil)), nil
 }

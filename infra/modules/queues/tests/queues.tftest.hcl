@@ -27,7 +27,7 @@ variables {
 
 run "no_job_is_lost" {
   assert {
-    condition = jsondecode(aws_sqs_queue_redrive_policy.deliver.redrive_policy) == {
+    condition = jsondecode(aws_sqs_queue.deliver.redrive_policy) == {
       deadLetterTargetArn = "arn:aws:sqs:eu-west-1:123456789012:mail-deliver-dead"
       maxReceiveCount     = 5
     }
@@ -50,8 +50,8 @@ run "no_job_is_lost" {
     error_message = "A queue must take the largest job, and hide it while its function may run."
   }
   assert {
-    condition = alltrue([for p in values(aws_sqs_queue_policy.encrypted) :
-    jsondecode(p.policy).Statement[0].Effect == "Deny" && jsondecode(p.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
+    condition = alltrue([for q in [aws_sqs_queue.deliver, aws_sqs_queue.dead] :
+    jsondecode(q.policy).Statement[0].Resource == q.arn && jsondecode(q.policy).Statement[0].Effect == "Deny" && jsondecode(q.policy).Statement[0].Condition.Bool["aws:SecureTransport"] == "false"])
     error_message = "Connections without TLS must be refused."
   }
 }
