@@ -83,9 +83,10 @@ func mail(n, size int) string {
 	line("X-Attachment-Id: f_mi8kq3t%05d", n)
 	line("")
 	end := fmt.Sprintf("--000000000000a1b2c3062%05d--\r\n", n)
-	picture := noise("picture", 76)
-	for b.Len()+len(picture)+2+len(end) < size {
-		line("%s", picture)
+	picture := noise("picture", size)
+	for b.Len()+76+2+len(end) < size {
+		line("%s", picture[:76])
+		picture = picture[76:]
 	}
 	return b.String() + end
 }
