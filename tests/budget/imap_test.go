@@ -84,6 +84,8 @@ func mailboxes(t *testing.T, w *world, b *table) {
 	do("STORE on 100", "GetItem 1 (1), PutItem 1 (1)", `STORE 1:100 +FLAGS (\Seen)`)
 	do("STORE that changes nothing", "Query 1 (1)", `STORE 1:100 +FLAGS (\Seen)`)
 	do("COPY of 1,000", "GetItem 1 (1), PutItem 1 (1)", "COPY 1:1000 Archive")
+	w.advance(directory.CacheFor)
+	do("COPY of 1, the account's settings last read 30 s ago", "BatchGetItem 1 (3), GetItem 2 (2), PutItem 1 (1)", "COPY 2000 Archive")
 	do("MOVE of 1,000", "GetItem 1 (1), PutItem 1 (1)", "MOVE 1:1000 Archive")
 	c.do(`STORE 1:100 +FLAGS (\Deleted)`)
 	do("EXPUNGE of 100", "GetItem 1 (1), PutItem 1 (1)", "EXPUNGE")

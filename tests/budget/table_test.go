@@ -23,7 +23,7 @@ type row struct {
 
 // background is what a gateway does by itself, again and again: it is among the fixed
 // costs of a task.
-var background = map[string]bool{"SQS.ReceiveMessage": true}
+var background = map[string]bool{"SQS.ReceiveMessage": true, "SQS.TagQueue": true}
 
 // counts runs do, checks which calls the meter has seen meanwhile, and gives what they are
 // charged by.
