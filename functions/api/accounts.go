@@ -27,8 +27,9 @@ type Account struct {
 // AccountUse is an account and what it holds.
 type AccountUse struct {
 	Account
-	Quota int64 `json:"quota" doc:"Bytes; 0 is none."`
-	Usage Usage `json:"usage"`
+	Quota        int64 `json:"quota" doc:"Bytes; 0 is none."`
+	MessageQuota int64 `json:"message_quota" doc:"Messages; 0 is none."`
+	Usage        Usage `json:"usage"`
 }
 
 // Usage is what an account holds, exactly.
@@ -110,7 +111,7 @@ func (s *server) accounts(api huma.API) {
 				return nil, s.problem(ctx, err)
 			}
 			use, err := s.dir.Usage(ctx, a)
-			return shown(ctx, s, a.Tag, AccountUse{Account: viewAccount(a), Quota: effective.Quota, Usage: Usage(use)}, err)
+			return shown(ctx, s, a.Tag, AccountUse{Account: viewAccount(a), Quota: effective.Account.Bytes, MessageQuota: effective.Account.Messages, Usage: Usage(use)}, err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/accounts/{address}", "change-account", "Change an account: what is left out stays", http.StatusOK),

@@ -26,6 +26,7 @@ type Config struct {
 	Directory *directory.Directory
 	Records   records.Driver // for idempotency keys
 	Spool     Spool          // nil: there is no queue to look into
+	Quota     Sums           // nil: nobody knows what domains and tenants hold
 	Now       func() time.Time
 	Log       *slog.Logger
 	Version   string // of the program
@@ -35,6 +36,7 @@ type server struct {
 	dir      *directory.Directory
 	records  records.Driver
 	spool    Spool
+	quota    Sums
 	now      func() time.Time
 	log      *slog.Logger
 	throttle throttle
@@ -42,7 +44,7 @@ type server struct {
 
 // New makes the handler. Everything but the document needs a key.
 func New(c Config) http.Handler {
-	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, now: c.Now, log: c.Log}
+	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, now: c.Now, log: c.Log}
 	s.throttle.now = c.Now
 	mux := http.NewServeMux()
 	s.register(humago.New(mux, humaConfig(c.Version)))
@@ -82,6 +84,7 @@ func (s *server) register(api huma.API) {
 	s.groups(api)
 	s.keys(api)
 	s.settings(api)
+	s.usage(api)
 	if s.spool != nil {
 		s.queue(api)
 	}

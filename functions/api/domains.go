@@ -79,10 +79,14 @@ func (s *server) domains(api huma.API) {
 			return created(ctx, s, "/v1/domains/"+d.Name, d.Tag, viewDomain(d), err)
 		})
 
-	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}", "get-domain", "Show a domain", http.StatusOK),
-		func(ctx context.Context, in *DomainPath) (*one[Domain], error) {
+	huma.Register(api, operation(http.MethodGet, "/v1/domains/{domain}", "get-domain", "Show a domain and what it holds", http.StatusOK),
+		func(ctx context.Context, in *DomainPath) (*one[DomainUse], error) {
 			d, err := s.dir.Domain(ctx, scope(ctx), in.Domain)
-			return shown(ctx, s, d.Tag, viewDomain(d), err)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			use, err := s.domainUse(ctx, d)
+			return shown(ctx, s, d.Tag, use, err)
 		})
 
 	huma.Register(api, operation(http.MethodPost, "/v1/domains/{domain}/verify", "verify-domain", "Look for the proof of a domain's owner, and activate it", http.StatusOK),

@@ -11,18 +11,30 @@ import (
 
 // Settings are what is set at one level; what is left out is inherited from above.
 type Settings struct {
-	Quota        *int64    `json:"quota,omitempty" minimum:"0" doc:"Bytes that an account may hold; 0 is no quota."`
-	Protocols    *[]string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3" doc:"What an account may log in with."`
-	Scram        *bool     `json:"scram,omitempty" doc:"Keep a SCRAM-SHA-256 verifier beside the hash of each password that is set from then on."`
-	Subaddresses *bool     `json:"subaddresses,omitempty" doc:"Take user+tag as user."`
+	Quota          *int64    `json:"quota,omitempty" minimum:"0" doc:"Bytes that an account may hold; 0 is no quota."`
+	Messages       *int64    `json:"messages,omitempty" minimum:"0" doc:"Messages that an account may hold; 0 is any number."`
+	DomainQuota    *int64    `json:"domain_quota,omitempty" minimum:"0" doc:"Bytes that all accounts of a domain may hold together. Set at the service, a tenant or a domain, not with a key of the domain."`
+	DomainMessages *int64    `json:"domain_messages,omitempty" minimum:"0" doc:"Messages that all accounts of a domain may hold together, likewise."`
+	TenantQuota    *int64    `json:"tenant_quota,omitempty" minimum:"0" doc:"Bytes that all accounts of a tenant may hold together. Set at the service or a tenant, with a key of the service."`
+	TenantMessages *int64    `json:"tenant_messages,omitempty" minimum:"0" doc:"Messages that all accounts of a tenant may hold together, likewise."`
+	QuotaWarnings  *bool     `json:"quota_warnings,omitempty" doc:"Tell users by mail when their account is 80 and 95 % full."`
+	Protocols      *[]string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3" doc:"What an account may log in with."`
+	Scram          *bool     `json:"scram,omitempty" doc:"Keep a SCRAM-SHA-256 verifier beside the hash of each password that is set from then on."`
+	Subaddresses   *bool     `json:"subaddresses,omitempty" doc:"Take user+tag as user."`
 }
 
 // Effective are settings after inheritance.
 type Effective struct {
-	Quota        int64    `json:"quota"`
-	Protocols    []string `json:"protocols" nullable:"false"`
-	Scram        bool     `json:"scram"`
-	Subaddresses bool     `json:"subaddresses"`
+	Quota          int64    `json:"quota"`
+	Messages       int64    `json:"messages"`
+	DomainQuota    int64    `json:"domain_quota"`
+	DomainMessages int64    `json:"domain_messages"`
+	TenantQuota    int64    `json:"tenant_quota"`
+	TenantMessages int64    `json:"tenant_messages"`
+	QuotaWarnings  bool     `json:"quota_warnings"`
+	Protocols      []string `json:"protocols" nullable:"false"`
+	Scram          bool     `json:"scram"`
+	Subaddresses   bool     `json:"subaddresses"`
 }
 
 // LevelSettings are the settings of the service, a tenant, a domain or an account.
@@ -32,12 +44,19 @@ type LevelSettings struct {
 }
 
 func (v *Settings) settings() directory.Settings {
-	return directory.Settings{Quota: v.Quota, Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses}
+	return directory.Settings{Quota: v.Quota, Messages: v.Messages, DomainQuota: v.DomainQuota, DomainMessages: v.DomainMessages,
+		TenantQuota: v.TenantQuota, TenantMessages: v.TenantMessages, Warnings: v.QuotaWarnings,
+		Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses}
 }
 
 func viewSettings(own directory.Settings, e directory.Effective) LevelSettings {
-	return LevelSettings{Settings{own.Quota, own.Protocols, own.Scram, own.Subaddresses},
-		Effective{e.Quota, append([]string{}, e.Protocols...), e.Scram, e.Subaddresses}}
+	return LevelSettings{
+		Settings{Quota: own.Quota, Messages: own.Messages, DomainQuota: own.DomainQuota, DomainMessages: own.DomainMessages,
+			TenantQuota: own.TenantQuota, TenantMessages: own.TenantMessages, QuotaWarnings: own.Warnings,
+			Protocols: own.Protocols, Scram: own.Scram, Subaddresses: own.Subaddresses},
+		Effective{Quota: e.Account.Bytes, Messages: e.Account.Messages, DomainQuota: e.Domain.Bytes, DomainMessages: e.Domain.Messages,
+			TenantQuota: e.Tenant.Bytes, TenantMessages: e.Tenant.Messages, QuotaWarnings: e.Warnings,
+			Protocols: append([]string{}, e.Protocols...), Scram: e.Scram, Subaddresses: e.Subaddresses}}
 }
 
 // NewSettings replace those of one level.
@@ -78,7 +97,7 @@ func (s *server) settings(api huma.API) {
 			if err != nil {
 				return nil, s.problem(ctx, err)
 			}
-			return s.tenantSettings(ctx)(s.dir.ChangeTenant(ctx, scope(ctx), in.Tenant, match, func(v *directory.Tenant) error {
+			return s.newTenantSettings(ctx)(s.dir.ChangeTenant(ctx, scope(ctx), in.Tenant, match, func(v *directory.Tenant) error {
 				v.Settings = in.Body.settings()
 				return nil
 			}))
@@ -97,7 +116,7 @@ func (s *server) settings(api huma.API) {
 			if err != nil {
 				return nil, s.problem(ctx, err)
 			}
-			return s.domainSettings(ctx)(s.dir.ChangeDomain(ctx, scope(ctx), in.Domain, match, func(v *directory.Domain) error {
+			return s.newDomainSettings(ctx)(s.dir.ChangeDomain(ctx, scope(ctx), in.Domain, match, func(v *directory.Domain) error {
 				v.Settings = in.Body.settings()
 				return nil
 			}))
@@ -123,7 +142,7 @@ func (s *server) settings(api huma.API) {
 		})
 }
 
-// The four below answer with the settings of what was read or changed.
+// Those below answer with the settings of what was read or changed.
 
 func (s *server) serviceSettings(ctx context.Context) func(directory.Service, error) (*one[LevelSettings], error) {
 	return func(v directory.Service, err error) (*one[LevelSettings], error) {
@@ -137,9 +156,33 @@ func (s *server) tenantSettings(ctx context.Context) func(directory.Tenant, erro
 	}
 }
 
+func (s *server) newTenantSettings(ctx context.Context) func(directory.Tenant, error) (*one[LevelSettings], error) {
+	return func(v directory.Tenant, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) {
+			e, err := s.dir.TenantSettings(ctx, v)
+			if err == nil {
+				s.counted(ctx, v.Name, "", e.Tenant)
+			}
+			return e, err
+		})
+	}
+}
+
 func (s *server) domainSettings(ctx context.Context) func(directory.Domain, error) (*one[LevelSettings], error) {
 	return func(v directory.Domain, err error) (*one[LevelSettings], error) {
 		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) { return s.dir.DomainSettings(ctx, v) })
+	}
+}
+
+func (s *server) newDomainSettings(ctx context.Context) func(directory.Domain, error) (*one[LevelSettings], error) {
+	return func(v directory.Domain, err error) (*one[LevelSettings], error) {
+		return s.levelSettings(ctx, err, v.Tag, v.Settings, func() (directory.Effective, error) {
+			e, err := s.dir.DomainSettings(ctx, v)
+			if err == nil {
+				s.counted(ctx, v.Tenant, v.Name, e.Domain)
+			}
+			return e, err
+		})
 	}
 }
 

@@ -47,10 +47,14 @@ func (s *server) tenants(api huma.API) {
 			return created(ctx, s, "/v1/tenants/"+t.Name, t.Tag, viewTenant(t), err)
 		})
 
-	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}", "get-tenant", "Show a tenant", http.StatusOK),
-		func(ctx context.Context, in *TenantPath) (*one[Tenant], error) {
+	huma.Register(api, operation(http.MethodGet, "/v1/tenants/{tenant}", "get-tenant", "Show a tenant and what it holds", http.StatusOK),
+		func(ctx context.Context, in *TenantPath) (*one[TenantUse], error) {
 			t, err := s.dir.Tenant(ctx, scope(ctx), in.Tenant)
-			return shown(ctx, s, t.Tag, viewTenant(t), err)
+			if err != nil {
+				return nil, s.problem(ctx, err)
+			}
+			use, err := s.tenantUse(ctx, t)
+			return shown(ctx, s, t.Tag, use, err)
 		})
 
 	huma.Register(api, operation(http.MethodPatch, "/v1/tenants/{tenant}", "change-tenant", "Change a tenant: what is left out stays", http.StatusOK),

@@ -16,6 +16,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -29,7 +30,7 @@ const (
 
 // Accounts is where messages go; *account.Store.
 type Accounts interface {
-	Deliver(ctx context.Context, ref account.Ref, seen uint64, by account.By, batch []account.Add) (account.Outcome, error)
+	DeliverWarning(ctx context.Context, ref account.Ref, seen uint64, by account.By, batch []account.Add, warn account.Warn) (account.Outcome, error)
 }
 
 // Step is the function. Safe for concurrent use.
@@ -37,6 +38,7 @@ type Step struct {
 	Accounts    Accounts
 	Queue       queue.Driver
 	Spool       *spool.Spool
+	Warner      *quota.Warner
 	MaxFailures int // 0: DefaultMaxFailures
 	Now         func() time.Time
 	Log         *slog.Logger
@@ -162,7 +164,7 @@ func (s *Step) deliver(ctx context.Context, parts []*part, seen uint64) {
 	}
 	job := parts[0].job.job
 	by := account.By{Actor: "system", Protocol: job.Protocol, Session: job.Correlation}
-	outcome, err := s.Accounts.Deliver(ctx, parts[0].to.Account, seen, by, adds)
+	outcome, err := s.Accounts.DeliverWarning(ctx, parts[0].to.Account, seen, by, adds, s.warn(parts))
 	if err != nil && len(parts) > 1 && isRefusal(err) {
 		for i := range parts {
 			s.deliver(ctx, parts[i:i+1], parts[i].to.Seen)
@@ -175,6 +177,15 @@ func (s *Step) deliver(ctx context.Context, parts []*part, seen uint64) {
 			s.note(p, outcome[i])
 		}
 	}
+}
+
+// warn gives what warns the account's owner of the quota that the last of the jobs knows.
+func (s *Step) warn(parts []*part) account.Warn {
+	to := parts[len(parts)-1].to
+	if to.Limit == nil {
+		return nil
+	}
+	return s.Warner.Of(to.Account, to.Limit.Address, to.Limit.Quota)
 }
 
 func (s *Step) note(p *part, d account.Delivered) {

@@ -30,7 +30,7 @@ type boxes struct {
 	fail    func(id account.ID, batch []account.Add) error
 }
 
-func (b *boxes) Deliver(ctx context.Context, ref account.Ref, seen uint64, by account.By, batch []account.Add) (account.Outcome, error) {
+func (b *boxes) DeliverWarning(ctx context.Context, ref account.Ref, seen uint64, by account.By, batch []account.Add, warn account.Warn) (account.Outcome, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.fail != nil {

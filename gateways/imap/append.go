@@ -62,11 +62,11 @@ func (s *session) prepare(name string, size int64, options *imap.AppendOptions) 
 			return add, kinds.Errorf(kinds.NotFound, "imap: no such mailbox")
 		}
 	}
-	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, 1, size)
 	if err != nil {
 		return add, err
 	}
-	if quota > 0 && state.Standing().Totals.Bytes+size > quota {
+	if room.Quota.Full(state.Standing().Totals, 1, size) {
 		return add, kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", size)
 	}
 	return add, nil
@@ -80,12 +80,12 @@ func (s *session) keep(name string, in *intake.Intake, add account.NewMessage) (
 	if err != nil {
 		return nil, err
 	}
-	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, 1, ref.Size)
 	if err != nil {
 		return nil, err
 	}
 	add.Content = account.Content{Blob: ref, Summary: sum.Encode()}
-	uids, validity, err := s.account.Append(ctx, s.by(), name, []account.NewMessage{add}, quota)
+	uids, validity, err := s.account.Append(ctx, s.by(), name, []account.NewMessage{add}, room)
 	if err != nil {
 		return nil, err
 	}

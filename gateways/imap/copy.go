@@ -16,11 +16,19 @@ func (s *session) Copy(set imap.NumSet, to string) (*imap.CopyData, error) {
 	if err != nil {
 		return nil, err
 	}
-	quota, err := s.gateway.cfg.Quota(ctx, s.identity)
+	ranges := s.view.ranges(uids)
+	var messages, bytes int64
+	if box := s.account.State().MailboxByID(s.view.id); box != nil {
+		for _, m := range box.In(ranges) {
+			messages++
+			bytes += m.Size
+		}
+	}
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, bytes)
 	if err != nil {
 		return nil, s.fail(err)
 	}
-	res, err := s.account.CopyMessages(ctx, s.by(), s.view.id, s.view.ranges(uids), to, quota)
+	res, err := s.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
 	if err != nil {
 		return nil, s.failTo(err)
 	}

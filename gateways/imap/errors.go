@@ -6,6 +6,7 @@ import (
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/quota"
 )
 
 // Codes that go-imap has no name for.
@@ -50,6 +51,9 @@ func (s *session) fail(err error) error {
 	case kinds.Unauthenticated:
 		return no(imap.ResponseCodeAuthenticationFailed, "Wrong user name or password")
 	case kinds.Quota:
+		if errors.Is(err, quota.ErrShared) {
+			return no(imap.ResponseCodeOverQuota, "The storage that the account shares with others is full")
+		}
 		return no(imap.ResponseCodeOverQuota, "The account is full")
 	case kinds.Limit:
 		return no(imap.ResponseCodeLimit, "Too large or too many")

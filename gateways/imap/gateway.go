@@ -43,19 +43,25 @@ const shuttingDown = "[UNAVAILABLE] Shutting down, try again"
 // Goodbye is what a peer is told that comes while the listener drains.
 const Goodbye = "* BYE " + shuttingDown + "\r\n"
 
+// Quota is what a gateway asks about quotas; *quota.Keeper answers.
+type Quota interface {
+	// Room gives what is left to the account for messages of so many bytes, or kinds.Quota
+	// when its domain or tenant has no room for them.
+	Room(ctx context.Context, id *directory.Identity, messages, bytes int64) (account.Room, error)
+}
+
 // Config is what a gateway needs.
 type Config struct {
 	Accounts *account.Store
 	Blobs    blob.Store
 	Login    *login.Login
-	// Quota tells how many bytes the account may hold, 0: any number.
-	Quota   func(ctx context.Context, id *directory.Identity) (int64, error)
-	Budget  *intake.Budget // of temporary disk for APPEND
-	TempDir string         // "" is the system's
-	TLS     *tls.Config    // for STARTTLS; nil: none is offered, and there is no login in clear
-	Now     func() time.Time
-	Log     *slog.Logger
-	Metrics prometheus.Registerer // may be nil
+	Quota    Quota
+	Budget   *intake.Budget // of temporary disk for APPEND
+	TempDir  string         // "" is the system's
+	TLS      *tls.Config    // for STARTTLS; nil: none is offered, and there is no login in clear
+	Now      func() time.Time
+	Log      *slog.Logger
+	Metrics  prometheus.Registerer // may be nil
 }
 
 // Gateway serves IMAP connections. Safe for concurrent use.

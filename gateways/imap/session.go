@@ -66,7 +66,7 @@ func (s *session) begin() (ctx context.Context, end func()) {
 
 // by tells the account's history who acts.
 func (s *session) by() account.By {
-	return account.By{Actor: string(s.identity.Account.ID), Protocol: directory.IMAP, Session: s.name}
+	return account.By{Actor: string(s.identity.Account.ID), Protocol: directory.IMAP, Session: s.name, Domain: s.identity.Domain}
 }
 
 // watch ends the session when the gateway shuts down, or when its account no longer lets

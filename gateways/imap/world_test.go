@@ -29,6 +29,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/notify/inprocess"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/tests/dialog"
 )
 
@@ -36,17 +37,18 @@ const testPassword = "open sesame"
 
 // world is the gateway over a real store, with one account.
 type world struct {
-	t       testing.TB
-	store   *account.Store
-	blobs   blob.Store
-	id      directory.Identity
-	quota   atomic.Int64
-	tls     *tls.Config
-	trust   *tls.Config // of clients
-	servers map[string]*listen.Server
-	gateway *Gateway
-	budget  *intake.Budget
-	log     *syncBuffer
+	t               testing.TB
+	store           *account.Store
+	blobs           blob.Store
+	id              directory.Identity
+	quota, messages atomic.Int64
+	full            atomic.Bool // the domain is
+	tls             *tls.Config
+	trust           *tls.Config // of clients
+	servers         map[string]*listen.Server
+	gateway         *Gateway
+	budget          *intake.Budget
+	log             *syncBuffer
 }
 
 // syncBuffer keeps what is logged.
@@ -76,6 +78,14 @@ func (w *world) Authenticate(_ context.Context, username, password, _ string) (*
 	return &id, nil
 }
 
+// Room gives the one account's quota.
+func (w *world) Room(_ context.Context, _ *directory.Identity, messages, bytes int64) (account.Room, error) {
+	if w.full.Load() {
+		return account.Room{}, kinds.Wrap(kinds.Quota, quota.ErrShared, "")
+	}
+	return account.Room{Quota: account.Quota{Bytes: w.quota.Load(), Messages: w.messages.Load()}}, nil
+}
+
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	dt := directorytest.New(t)
@@ -93,7 +103,7 @@ func newWorld(t testing.TB) *world {
 	w.tls, w.trust = gatewaytest.Certificate(t)
 	w.gateway = New(Config{Accounts: w.store, Blobs: w.blobs, Budget: w.budget, TempDir: t.TempDir(), TLS: w.tls, Now: time.Now, Log: log,
 		Login: login.New(login.Config{Directory: w, Records: dt.Records, Now: time.Now, Log: log}),
-		Quota: func(context.Context, *directory.Identity) (int64, error) { return w.quota.Load(), nil }})
+		Quota: w})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -26,7 +26,7 @@ func openInbox(ctx context.Context, store *account.Store, id *directory.Identity
 		return nil, err
 	}
 	d := &maildrop{view: &inbox{store: store, acct: acct, login: id.Generation,
-		by: account.By{Actor: string(id.Account.ID), Protocol: directory.POP3, Session: session}}}
+		by: account.By{Actor: string(id.Account.ID), Protocol: directory.POP3, Session: session, Domain: id.Domain}}}
 	box := acct.State().MailboxByID(account.Inbox)
 	d.validity = box.UIDValidity
 	d.items = make([]item, 0, box.Len())

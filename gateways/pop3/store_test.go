@@ -40,7 +40,7 @@ func TestUniqueIDsAreTheSameOnEachGatewayAndNoCopyHasThose(t *testing.T) {
 	w.deliver("", hello)
 	a := w.open()
 	defer a.Close()
-	if _, err := a.CopyMessages(t.Context(), account.By{}, account.Inbox, []account.Range{{First: 1, Last: 2}}, "INBOX", 0); err != nil {
+	if _, err := a.CopyMessages(t.Context(), account.By{}, account.Inbox, []account.Range{{First: 1, Last: 2}}, "INBOX", account.Room{}); err != nil {
 		t.Fatal(err)
 	}
 	c := signIn(t, t.Context(), w.gateway(w.store))
@@ -69,7 +69,7 @@ func TestAnImportSetsUniqueIDs(t *testing.T) {
 	long := strings.Repeat("~", 70)
 	for _, uidl := range []string{"old-1", "with blank", "old-1", long, "ümlaut", ""} {
 		n := account.NewMessage{Content: w.content("", hello), UIDL: uidl}
-		if _, _, err := a.Append(t.Context(), account.By{}, "INBOX", []account.NewMessage{n}, 0); err != nil && !kinds.Is(err, kinds.Invalid) {
+		if _, _, err := a.Append(t.Context(), account.By{}, "INBOX", []account.NewMessage{n}, account.Room{}); err != nil && !kinds.Is(err, kinds.Invalid) {
 			t.Fatal(err)
 		}
 	}

@@ -58,7 +58,7 @@ func (w *world) deliver(head, body string) {
 	w.t.Helper()
 	a := w.open()
 	defer a.Close()
-	if _, _, err := a.Append(w.t.Context(), account.By{}, "INBOX", []account.NewMessage{{Content: w.content(head, body)}}, 0); err != nil {
+	if _, _, err := a.Append(w.t.Context(), account.By{}, "INBOX", []account.NewMessage{{Content: w.content(head, body)}}, account.Room{}); err != nil {
 		w.t.Fatal(err)
 	}
 }

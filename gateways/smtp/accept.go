@@ -39,6 +39,9 @@ func (s *session) accept() {
 		s.refuse(forMessage(kinds.Wrap(kinds.Unavailable, err, "")))
 		return
 	}
+	for _, r := range t.accounts {
+		s.cfg.Quota.Grow(t.tenant, r.domain, 1, ref.Size)
+	}
 	s.metrics.took(s.flavour(), ref.Size, time.Since(began))
 	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts))
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
@@ -58,7 +61,10 @@ func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum
 		Thread: threadRoots(sum.Thread), Protocol: s.flavour(),
 	}
 	for all := t.accounts; len(all) > 0; {
-		job.Recipients = all[:min(len(all), delivery.MaxRecipients)]
+		job.Recipients = job.Recipients[:0]
+		for _, r := range all[:min(len(all), delivery.MaxRecipients)] {
+			job.Recipients = append(job.Recipients, r.Recipient)
+		}
 		all = all[len(job.Recipients):]
 		body, err := job.Encode()
 		if err != nil {

@@ -73,11 +73,18 @@ type Accounts interface {
 	Head(ctx context.Context, ref account.Ref) (account.Head, error)
 }
 
+// Quota is what it asks about the quotas of domains and tenants; *quota.Keeper answers.
+type Quota interface {
+	Check(ctx context.Context, tenant string, l directory.Limits, messages, bytes int64) error
+	Grow(tenant, domain string, messages, bytes int64)
+}
+
 // Config is what a Gateway needs.
 type Config struct {
 	Hostname  string // by which it greets, and which its Received and Authentication-Results fields name
 	Directory Directory
 	Accounts  Accounts
+	Quota     Quota
 	Blobs     blob.Store
 	Queue     queue.Driver
 	Login     *login.Login   // for submission

@@ -98,7 +98,7 @@ const (
 // heads gives the accounts with the last entry that is known of each. Of a larger group's
 // members, and where it can't be read, it is what this process happens to know, or 0;
 // deliver looks further back then. kinds.Quota is returned when nobody has room.
-func (s *session) heads(res *directory.Resolution, addr address.Address, size int64) ([]delivery.Recipient, error) {
+func (s *session) heads(res *directory.Resolution, addr address.Address, size int64) ([]recipient, error) {
 	heads := make([]account.Head, len(res.Recipients))
 	errs := make([]error, len(heads))
 	var all sync.WaitGroup
@@ -121,15 +121,38 @@ func (s *session) heads(res *directory.Resolution, addr address.Address, size in
 		return nil, kinds.Wrap(kinds.Unavailable, errs[0], "smtp: head of an account")
 	}
 	full := 0
-	to := make([]delivery.Recipient, len(heads))
+	to := make([]recipient, len(heads))
 	for i, r := range res.Recipients {
-		if r.Quota > 0 && heads[i].Standing.Totals.Bytes+size > r.Quota {
+		if s.full(res, &r, heads[i].Standing.Totals, size) {
 			full++
 		}
-		to[i] = delivery.Recipient{Account: r.Account, Address: addr.String(), Seen: heads[i].Seq}
+		to[i] = recipient{delivery.Recipient{Account: r.Account, Address: addr.String(), Seen: heads[i].Seq, Limit: limit(&r)}, r.Limits.Domain}
 	}
 	if full == len(to) {
 		return nil, kinds.Errorf(kinds.Quota, "smtp: no room for %d octets", size)
 	}
 	return to, nil
+}
+
+// full tells whether an account has no room: its last known total and the size that the
+// client said are held against its quota, the sums of its domain and tenant against
+// theirs, each time as if all recipients of the address were in the same.
+func (s *session) full(res *directory.Resolution, r *directory.Recipient, held account.Totals, size int64) bool {
+	if r.Limits.Account.Full(held, 1, size) {
+		return true
+	}
+	n := int64(len(res.Recipients))
+	err := s.cfg.Quota.Check(s.ctx, res.Tenant, r.Limits, n, n*size)
+	if err != nil {
+		s.log.Info("no room for mail", "tenant", res.Tenant, "domain", r.Limits.Domain, "error", err)
+	}
+	return err != nil
+}
+
+// limit is what deliver warns of, nil if it doesn't.
+func limit(r *directory.Recipient) *delivery.Limit {
+	if q := r.Limits.Account; r.Limits.Warnings && q != (account.Quota{}) {
+		return &delivery.Limit{Address: r.Address, Quota: q}
+	}
+	return nil
 }

@@ -32,7 +32,7 @@ type pipe struct {
 
 func newGateway(t testing.TB) (*Gateway, *town, *heap) {
 	w, h, log := newTown(), newHeap(), slog.New(slog.DiscardHandler)
-	return New(Config{Hostname: "mx.demo.test", Directory: w, Accounts: w, Blobs: blob.Store{Driver: heapBlobs{heap: h}}, Queue: heapQueue{heap: h},
+	return New(Config{Hostname: "mx.demo.test", Directory: w, Accounts: w, Quota: w, Blobs: blob.Store{Driver: heapBlobs{heap: h}}, Queue: heapQueue{heap: h},
 		Login:  login.New(login.Config{Directory: w, Records: &counter{n: map[records.Key]int64{}}, Now: time.Now, Log: log}),
 		Budget: intake.NewBudget(1 << 30), TempDir: t.TempDir(), Log: log}), w, h
 }

@@ -19,7 +19,7 @@ type transaction struct {
 
 	tenant   string // of all its recipients
 	rcpts    []address.Address
-	accounts []delivery.Recipient
+	accounts []recipient
 	has      map[account.ID]struct{}
 
 	in     *intake.Intake // nil until bytes come
@@ -29,12 +29,18 @@ type transaction struct {
 	octets int64          // how many have come by BDAT
 }
 
+// recipient is an account that gets the message, and the domain whose use it counts for.
+type recipient struct {
+	delivery.Recipient
+	domain string
+}
+
 func newTransaction(from address.Address, p params) *transaction {
 	return &transaction{id: strings.ToLower(rand.Text()), from: from, params: p, has: map[account.ID]struct{}{}}
 }
 
 // add takes the accounts that a recipient leads to; each account gets the message once.
-func (t *transaction) add(rcpt address.Address, tenant string, to []delivery.Recipient) {
+func (t *transaction) add(rcpt address.Address, tenant string, to []recipient) {
 	t.tenant = tenant
 	t.rcpts = append(t.rcpts, rcpt)
 	for _, r := range to {

@@ -26,6 +26,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/records"
 	"github.com/godwit-mail/godwit/tests/dialog"
 )
@@ -39,6 +40,9 @@ type town struct {
 	heads     map[account.ID]account.Head
 	unknown   map[account.ID]account.Head // heads that have to be read first
 	unread    map[account.ID]bool         // and that can't be
+
+	mu    sync.Mutex
+	grown []string // what was counted
 }
 
 func newTown() *town {
@@ -75,7 +79,7 @@ func (d *town) put(addr string, quota int64, accounts ...string) {
 	_, domain, _ := strings.Cut(addr, "@")
 	r := &directory.Resolution{Tenant: tenantOf(domain), Domain: domain}
 	for _, a := range accounts {
-		r.Recipients = append(r.Recipients, directory.Recipient{Address: a, Quota: quota,
+		r.Recipients = append(r.Recipients, directory.Recipient{Address: a, Limits: directory.Limits{Domain: domain, Account: account.Quota{Bytes: quota}},
 			Account: account.Ref{ID: account.ID(a), Epoch: 1, Tenant: r.Tenant}})
 	}
 	d.addresses[addr] = r
@@ -112,6 +116,20 @@ func (d *town) Authenticate(ctx context.Context, username, pass, protocol string
 		return nil, kinds.Errorf(kinds.Suspended, "suspended")
 	}
 	return &directory.Identity{Account: d.addresses[username].Recipients[0].Account, Tenant: "demo", Domain: "demo.test", Address: username}, nil
+}
+
+// Check finds nothing full but the domain that is.
+func (d *town) Check(_ context.Context, _ string, l directory.Limits, _, _ int64) error {
+	if l.Domain == "full.test" {
+		return kinds.Wrap(kinds.Quota, quota.ErrShared, "")
+	}
+	return nil
+}
+
+func (d *town) Grow(_, domain string, messages, bytes int64) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.grown = append(d.grown, fmt.Sprint(domain, " ", messages, " ", bytes))
 }
 
 func (d *town) Known(ref account.Ref) (account.Head, bool) {
@@ -252,7 +270,7 @@ func newWorldWith(t testing.TB, change func(*Config)) *world {
 	server, client := gatewaytest.Certificate(t)
 	w.client = client
 	log := slog.New(slog.DiscardHandler)
-	config := Config{Hostname: "mx.demo.test", Directory: w.town, Accounts: w.town, Blobs: blob.Store{Driver: heapBlobs{heap: w.heap}}, Queue: heapQueue{heap: w.heap},
+	config := Config{Hostname: "mx.demo.test", Directory: w.town, Accounts: w.town, Quota: w.town, Blobs: blob.Store{Driver: heapBlobs{heap: w.heap}}, Queue: heapQueue{heap: w.heap},
 		Login: login.New(login.Config{Directory: w.town, Records: &counter{n: map[records.Key]int64{}}, Now: time.Now, Log: log,
 			Wait: func(context.Context, time.Duration) error { return nil }}),
 		TLS: server, Budget: w.budget, TempDir: t.TempDir(), Log: log}

@@ -18,10 +18,10 @@ type NewMessage struct {
 	UIDL    string   // set by an import
 }
 
-// Append puts messages into a mailbox, all or none, and gives their UIDs. quota is how
-// many bytes the account may have (0: any number): kinds.Quota when they would be more.
+// Append puts messages into a mailbox, all or none, and gives their UIDs. kinds.Quota when
+// there is no room for them.
 // NotFound when there is no such mailbox.
-func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewMessage, quota int64) (uids []uint32, uidValidity uint32, err error) {
+func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewMessage, room Room) (uids []uint32, uidValidity uint32, err error) {
 	list := make([]Add, len(adds))
 	var bytes int64
 	for i := range adds {
@@ -35,7 +35,7 @@ func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewM
 		if m == nil {
 			return nil, noMailbox(mailbox)
 		}
-		if err := s.room(quota, int64(len(list)), bytes); err != nil {
+		if err := s.room(room.Quota, int64(len(list)), bytes); err != nil {
 			return nil, err
 		}
 		uids, uidValidity = make([]uint32, len(list)), m.UIDValidity
@@ -45,7 +45,7 @@ func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewM
 			add.Mailbox, add.UID = m.ID, m.UIDNext+uint32(i)
 			uids[i], ops[i].Add = add.UID, &add
 		}
-		return ops, nil
+		return room.Warn.add(ctx, ops, s.standing.Totals, int64(len(list)), bytes), nil
 	})
 	if err != nil {
 		return nil, 0, err
@@ -83,18 +83,6 @@ func (a *Account) newAdd(n *NewMessage) (Add, error) {
 		return add, err
 	}
 	return add, add.Content.checkContent()
-}
-
-// room fails when the account has no room for so much more.
-func (s *State) room(quota, messages, bytes int64) error {
-	t := s.standing.Totals
-	if quota > 0 && t.Bytes+bytes > quota {
-		return kinds.Errorf(kinds.Quota, "account: %d bytes and %d more are over the quota of %d", t.Bytes, bytes, quota)
-	}
-	if t.Messages+messages > MaxMessages {
-		return kinds.Errorf(kinds.Limit, "account: more than %d messages", MaxMessages)
-	}
-	return nil
 }
 
 func noMailbox(name string) error {

@@ -15,7 +15,7 @@ func fullEntry() *Entry {
 	add := Add{Mailbox: 1, Content: Content{Head: []byte("h"), Blob: blob.Ref{Name: "n", Header: 3, Size: 4, Frames: "\x10\x09\xff\x00\x01\x02"}, Skip: 1, Summary: []byte{1}},
 		Flags: Seen, Words: []string{"w"}, Date: -5, EmailID: "e", Thread: "t", Name: []byte("123456789012"), UID: 7, UIDL: "u"}
 	c := &Copy{From: 1, UIDs: []Range{{First: 1, Last: 4}}, To: 2, First: 9}
-	return &Entry{Version: 1, MinReader: 1, Epoch: 2, Seq: 3, Time: 4, Op: "op", By: By{"a", "p", "s"},
+	return &Entry{Version: 1, MinReader: 1, Epoch: 2, Seq: 3, Time: 4, Op: "op", By: By{Actor: "a", Protocol: "p", Session: "s"},
 		Ops: []Op{{Create: &Create{Mailboxes: []CreateMailbox{{"INBOX", `\All`, true}}, UIDFloor: 5}}, {Add: &add}, {Copy: c}, {Move: c},
 			{Flags: &FlagsOp{Mailbox: 1, UIDs: []Range{{First: 1, Last: 1}}, Mode: AddFlags, Flags: Draft, Words: []string{"w"}}},
 			{Expunge: &Expunge{Mailbox: 1, UIDs: []Range{{First: 1, Last: 2}}}}, {CreateMailbox: &CreateMailbox{Name: "\xff\xfe"}},

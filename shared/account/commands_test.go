@@ -19,7 +19,7 @@ func filled(t *testing.T, n int) (*world, *Account) {
 		for i := range list {
 			list[i] = newMessage(int64(i))
 		}
-		_, _, err := a.Append(t.Context(), by, "inbox", list, 0)
+		_, _, err := a.Append(t.Context(), by, "inbox", list, Room{})
 		porttest.OK(t, err)
 	}
 	return w, a
@@ -29,7 +29,7 @@ func TestAppend(t *testing.T) {
 	_, a := filled(t, 3)
 	n := newMessage(100)
 	n.Flags, n.Words, n.Date, n.UIDL = Flagged, []string{"$Work"}, -86_400_000, "abc"
-	got, validity, err := a.Append(t.Context(), by, "INBOX", []NewMessage{n, newMessage(1)}, 0)
+	got, validity, err := a.Append(t.Context(), by, "INBOX", []NewMessage{n, newMessage(1)}, Room{})
 	porttest.OK(t, err)
 	m := a.State().Mailbox("INBOX")
 	x := m.At(3)
@@ -41,16 +41,16 @@ func TestAppend(t *testing.T) {
 		t.Errorf("thread %s", x.Thread)
 	}
 	total := a.State().Standing().Totals.Bytes
-	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(100)}, total+100)
+	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(100)}, Room{Quota: Quota{Bytes: total + 100}})
 	porttest.Kind(t, err, kinds.Quota)
-	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(100)}, total+113)
+	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(100)}, Room{Quota: Quota{Bytes: total + 113}})
 	porttest.OK(t, err)
-	_, _, err = a.Append(t.Context(), by, "none", []NewMessage{newMessage(100)}, 0)
+	_, _, err = a.Append(t.Context(), by, "none", []NewMessage{newMessage(100)}, Room{})
 	porttest.Kind(t, err, kinds.NotFound)
 	n.Words = []string{"not an atom"}
-	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{n}, 0)
+	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{n}, Room{})
 	porttest.Kind(t, err, kinds.Invalid)
-	_, _, err = a.Append(t.Context(), by, "INBOX", slices.Repeat([]NewMessage{newMessage(1)}, 2000), 0)
+	_, _, err = a.Append(t.Context(), by, "INBOX", slices.Repeat([]NewMessage{newMessage(1)}, 2000), Room{})
 	porttest.Kind(t, err, kinds.Limit)
 	if a.State().Mailbox("INBOX").Len() != 6 {
 		t.Error("something was appended in part")
@@ -61,7 +61,7 @@ func TestCopyTellsWhichUIDsBecameWhich(t *testing.T) {
 	_, a := filled(t, 10)
 	_, err := a.ExpungeMessages(t.Context(), by, Inbox, uids(4), false)
 	porttest.OK(t, err)
-	res, err := a.CopyMessages(t.Context(), by, Inbox, []Range{{First: 9, Last: 200}, {First: 5, Last: 3}}, "Archive", 0)
+	res, err := a.CopyMessages(t.Context(), by, Inbox, []Range{{First: 9, Last: 200}, {First: 5, Last: 3}}, "Archive", Room{})
 	porttest.OK(t, err)
 	m := a.State().Mailbox("Archive")
 	if !slices.Equal(res.SourceUIDs, []uint32{3, 5, 9, 10}) || !slices.Equal(res.DestUIDs, []uint32{1, 2, 3, 4}) || res.UIDValidity != m.UIDValidity || m.Len() != 4 {
@@ -74,13 +74,13 @@ func TestCopyTellsWhichUIDsBecameWhich(t *testing.T) {
 			t.Errorf("UID %d is not the copy of %d", res.DestUIDs[i], res.SourceUIDs[i])
 		}
 	}
-	_, err = a.CopyMessages(t.Context(), by, Inbox, uids(1), "Archive", 50)
+	_, err = a.CopyMessages(t.Context(), by, Inbox, uids(1), "Archive", Room{Quota: Quota{Bytes: 50}})
 	porttest.Kind(t, err, kinds.Quota)
-	_, err = a.CopyMessages(t.Context(), by, Inbox, uids(1), "none", 0)
+	_, err = a.CopyMessages(t.Context(), by, Inbox, uids(1), "none", Room{})
 	porttest.Kind(t, err, kinds.NotFound)
 	_, err = a.MoveMessages(t.Context(), by, 77, uids(1), "Archive")
 	porttest.Kind(t, err, kinds.NotFound)
-	res, err = a.CopyMessages(t.Context(), by, Inbox, uids(4), "Archive", 0)
+	res, err = a.CopyMessages(t.Context(), by, Inbox, uids(4), "Archive", Room{})
 	porttest.OK(t, err)
 	if len(res.SourceUIDs) != 0 {
 		t.Errorf("%+v of a message that is no more", res)
@@ -90,7 +90,7 @@ func TestCopyTellsWhichUIDsBecameWhich(t *testing.T) {
 func TestMoveOfManyIsOneSmallEntry(t *testing.T) {
 	w, a := filled(t, 0)
 	for range 10 {
-		_, _, err := a.Append(t.Context(), by, "INBOX", slices.Repeat([]NewMessage{newMessage(1)}, 300), 0)
+		_, _, err := a.Append(t.Context(), by, "INBOX", slices.Repeat([]NewMessage{newMessage(1)}, 300), Room{})
 		porttest.OK(t, err)
 	}
 	for uid := uint32(2); uid < 3000; uid += 2 {

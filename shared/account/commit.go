@@ -62,10 +62,14 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 			// journal is read on from the only number under which it can be.
 			missed, rerr := c.refresh(ctx)
 			if i := slices.IndexFunc(missed, func(e *Entry) bool { return e.Op == op }); rerr == nil && i >= 0 {
+				c.store.grown(state, missed[i], by)
 				return missed[i], nil
 			}
 			return nil, err
 		default:
+			if err == nil {
+				c.store.grown(state, e, by)
+			}
 			return e, err
 		}
 		fresh = true

@@ -17,7 +17,7 @@ func TestContentsAreReadTogetherAndKept(t *testing.T) {
 	w := newWorld(t)
 	a := w.open(t, w.store())
 	for i := range 10 {
-		_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(int64(i)), newMessage(int64(100 + i))}, 0)
+		_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(int64(i)), newMessage(int64(100 + i))}, Room{})
 		porttest.OK(t, err)
 	}
 	_, err := a.MoveMessages(t.Context(), by, Inbox, uids(3, 7), "Archive")

@@ -9,23 +9,26 @@ type CopyResult struct {
 	DestUIDs    []uint32
 }
 
-// CopyMessages copies those of the messages that are there, all or none. quota as for
-// Append. NotFound when there is no mailbox of that name (or, with the same kind, none
+// CopyMessages copies those of the messages that are there, all or none, if there is
+// room for them as for Append. NotFound when there is no mailbox of that name (or, with the same kind, none
 // to copy from). Nothing to copy is success with no UIDs.
-func (a *Account) CopyMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string, quota int64) (CopyResult, error) {
-	return a.transfer(ctx, by, from, uids, to, func(s *State, c *Copy, messages, bytes int64) (Op, error) {
-		return Op{Copy: c}, s.room(quota, messages, bytes)
+func (a *Account) CopyMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string, room Room) (CopyResult, error) {
+	return a.transfer(ctx, by, from, uids, to, func(s *State, c *Copy, messages, bytes int64) ([]Op, error) {
+		if err := s.room(room.Quota, messages, bytes); err != nil {
+			return nil, err
+		}
+		return room.Warn.add(ctx, []Op{{Copy: c}}, s.standing.Totals, messages, bytes), nil
 	})
 }
 
 // MoveMessages moves messages in one step: nobody ever sees them twice or not at all.
 func (a *Account) MoveMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string) (CopyResult, error) {
-	return a.transfer(ctx, by, from, uids, to, func(_ *State, c *Copy, _, _ int64) (Op, error) {
-		return Op{Move: c}, nil
+	return a.transfer(ctx, by, from, uids, to, func(_ *State, c *Copy, _, _ int64) ([]Op, error) {
+		return []Op{{Move: c}}, nil
 	})
 }
 
-func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, op func(*State, *Copy, int64, int64) (Op, error)) (res CopyResult, err error) {
+func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, op func(*State, *Copy, int64, int64) ([]Op, error)) (res CopyResult, err error) {
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
 		src, dst := s.MailboxByID(from), s.Mailbox(to)
 		if src == nil {
@@ -46,8 +49,7 @@ func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Ra
 		if len(res.SourceUIDs) == 0 {
 			return nil, nil
 		}
-		o, err := op(s, &Copy{From: from, UIDs: runs.ranges, To: dst.ID, First: dst.UIDNext}, int64(len(res.SourceUIDs)), bytes)
-		return []Op{o}, err
+		return op(s, &Copy{From: from, UIDs: runs.ranges, To: dst.ID, First: dst.UIDNext}, int64(len(res.SourceUIDs)), bytes)
 	})
 	if err != nil {
 		return CopyResult{}, err

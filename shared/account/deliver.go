@@ -29,13 +29,18 @@ type Outcome []Delivered
 // kinds.NotFound and kinds.Closed when the account is not there or no more;
 // kinds.Conflict when others were faster too often, which is no failure.
 func (s *Store) Deliver(ctx context.Context, ref Ref, seen uint64, by By, batch []Add) (Outcome, error) {
+	return s.DeliverWarning(ctx, ref, seen, by, batch, nil)
+}
+
+// DeliverWarning is Deliver where the account's owner is warned by what warn gives.
+func (s *Store) DeliverWarning(ctx context.Context, ref Ref, seen uint64, by By, batch []Add, warn Warn) (Outcome, error) {
 	if err := ref.check(); err != nil {
 		return nil, err
 	}
 	if err := checkBatch(batch); err != nil {
 		return nil, err
 	}
-	d := &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch,
+	d := &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch, warn: warn,
 		out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen}
 	seq, err := d.run(ctx)
 	if err != nil {
@@ -87,6 +92,7 @@ type deliverer struct {
 	op       string
 	by       By
 	batch    []Add
+	warn     Warn
 	out      Outcome
 	found    []bool
 	searched uint64 // names were looked for in all entries up to this one
@@ -149,12 +155,17 @@ func beaten(err error, now time.Time) (Head, bool) {
 func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, error) {
 	now := d.store.cfg.Now()
 	e := &Entry{Version: Version, MinReader: Version, Epoch: d.ref.Epoch, Seq: head.Seq + 1,
-		Time: max(Millis(now), head.Time), Op: d.op, By: d.by, Ops: ops, Standing: head.Standing}
-	var names []byte
+		Time: max(Millis(now), head.Time), Op: d.op, By: d.by, Standing: head.Standing}
+	var bytes int64
 	for i := range ops {
-		names = append(names, ops[i].Add.Name...)
+		bytes += ops[i].Add.Content.Size()
+	}
+	e.Ops = d.warn.add(ctx, ops, head.Standing.Totals, int64(len(ops)), bytes)
+	var names []byte
+	for i := range e.Ops {
+		names = append(names, e.Ops[i].Add.Name...)
 		e.Standing.Totals.Messages++
-		e.Standing.Totals.Bytes += ops[i].Add.Content.Size()
+		e.Standing.Totals.Bytes += e.Ops[i].Add.Content.Size()
 	}
 	if e.Standing.Totals.Messages > MaxMessages {
 		return 0, kinds.Errorf(kinds.Limit, "account %s: it has %d messages", d.part, head.Standing.Totals.Messages)

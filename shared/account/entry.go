@@ -60,6 +60,7 @@ type By struct {
 	Actor    string `cbor:"1,keyasint,omitempty"` // account id, key id, or "system"
 	Protocol string `cbor:"2,keyasint,omitempty"` // smtp, imap, pop3, api, ...
 	Session  string `cbor:"3,keyasint,omitempty"` // correlation id
+	Domain   string `cbor:"-"`                    // of the account, for Config.Grown; "": not counted
 }
 
 // Outgoing is work that must follow an entry elsewhere (a redirect, a vacation reply),

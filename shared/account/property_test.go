@@ -76,7 +76,7 @@ func (h *history) command() {
 			err = h.deliver(i, rapid.SampledFrom(h.sent).Draw(h.t, "delivery"), rapid.SampledFrom(h.sent).Draw(h.t, "delivery"))
 		}
 	case "copy":
-		_, err = a.CopyMessages(ctx, by, box, some, to, 0)
+		_, err = a.CopyMessages(ctx, by, box, some, to, Room{})
 	case "move":
 		_, err = a.MoveMessages(ctx, by, box, some, to)
 	case "flags":
@@ -124,7 +124,7 @@ func (h *history) append(a *Account, to string) error {
 	id := EmailID()
 	n := newMessage(int64(h.n))
 	n.EmailID = id
-	uids, validity, err := a.Append(context.Background(), by, to, []NewMessage{n}, 0)
+	uids, validity, err := a.Append(context.Background(), by, to, []NewMessage{n}, Room{})
 	switch {
 	case err == nil:
 		h.told[id]++

@@ -20,6 +20,9 @@ type Config struct {
 	Blobs   blob.Store
 	Now     func() time.Time // nil: time.Now
 	Log     *slog.Logger     // nil: silent
+	// Grown is told by how much each entry of Do changed an account's totals, once, where
+	// By says its domain. It must not block. nil: nobody is told.
+	Grown func(ref Ref, by By, messages, bytes int64)
 
 	IdleBytes    int64         // states of accounts that nobody has open; 32 MiB
 	ContentBytes int64         // contents of messages; 16 MiB

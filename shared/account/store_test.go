@@ -100,7 +100,7 @@ func TestACommandOnWhatIsKnownIsOneAppend(t *testing.T) {
 	a := w.open(t, s)
 	n := 0
 	calls(t, plan, &n, "journal.Read")
-	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(10)}, 0)
+	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(10)}, Room{})
 	porttest.OK(t, err)
 	calls(t, plan, &n, "journal.Append")
 	_, err = a.StoreFlags(t.Context(), by, Inbox, uids(1), AddFlags, Seen, nil, Unconditional)
@@ -120,9 +120,9 @@ func TestACommandOnWhatIsKnownIsOneAppend(t *testing.T) {
 func TestTheLoserRunsItsCommandAgain(t *testing.T) {
 	w := newWorld(t)
 	a, b := w.open(t, w.store()), w.open(t, w.store())
-	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1), newMessage(2)}, 0)
+	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1), newMessage(2)}, Room{})
 	porttest.OK(t, err)
-	got, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(3)}, 0)
+	got, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(3)}, Room{})
 	porttest.OK(t, err)
 	if !slices.Equal(got, []uint32{3}) {
 		t.Errorf("UID %v after two that were not known", got)
@@ -152,7 +152,7 @@ func TestARefusalIsJudgedOnWhatIsThereNow(t *testing.T) {
 	a, b := w.open(t, w.store()), w.open(t, w.store())
 	_, err := a.CreateMailbox(t.Context(), by, "new", "")
 	porttest.OK(t, err)
-	_, _, err = b.Append(t.Context(), by, "new", []NewMessage{newMessage(1)}, 0)
+	_, _, err = b.Append(t.Context(), by, "new", []NewMessage{newMessage(1)}, Room{})
 	porttest.OK(t, err)
 }
 
@@ -167,9 +167,9 @@ func TestEveryFaultOfACommandLeavesItDoneOnceOrNot(t *testing.T) {
 			if err != nil {
 				continue
 			}
-			_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0) // a conflict for b
+			_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{}) // a conflict for b
 			porttest.OK(t, err)
-			got, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(2)}, 0)
+			got, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(2)}, Room{})
 			b.Close()
 			plan.Settle()
 			m := w.settled(t).Mailbox("INBOX")
@@ -191,7 +191,7 @@ func TestALostReplyIsRecognisedByTheOperation(t *testing.T) {
 		return faults.None
 	})
 	a := w.open(t, w.storeOn(faults.Journal(w.journal, plan)))
-	got, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+	got, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 	porttest.OK(t, err)
 	if m := w.settled(t).Mailbox("INBOX"); m.Len() != 1 || m.At(0).UID != got[0] || a.State().Mailbox("INBOX").Len() != 1 {
 		t.Errorf("%d messages", m.Len())
@@ -208,7 +208,7 @@ func TestASharedAccountIsCachedAndForgotten(t *testing.T) {
 	}
 	b.Close()
 	b.Close()
-	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 	porttest.OK(t, err)
 	a.Close()
 	if c := w.open(t, s); c.core != a.core {
@@ -278,7 +278,7 @@ func manyWriters(t *testing.T, w *world) {
 			wg.Go(func() {
 				for k := range rounds {
 					name := fmt.Sprint(i, j, k)
-					if _, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(5)}, 0); err != nil {
+					if _, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(5)}, Room{}); err != nil {
 						t.Error(err)
 					}
 					for range 2 {
@@ -309,12 +309,12 @@ func TestAClosedAccountTakesNothing(t *testing.T) {
 	}
 	porttest.OK(t, a.SetAccess(t.Context(), by, false, true))
 	porttest.OK(t, a.CloseAccount(t.Context(), by, "deleted"))
-	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+	_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 	porttest.Kind(t, err, kinds.Closed)
 	_, err = w.store().Deliver(t.Context(), w.ref, 0, by, []Add{delivery("a")})
 	porttest.Kind(t, err, kinds.Closed)
 	porttest.OK(t, a.CloseAccount(t.Context(), by, ""))
-	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+	_, _, err = a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 	porttest.OK(t, err)
 }
 
@@ -322,7 +322,7 @@ func TestAHoleInTheJournalIsCorrupt(t *testing.T) {
 	w := newWorld(t)
 	a := w.open(t, w.store())
 	for i := range 3 {
-		_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(int64(i))}, 0)
+		_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(int64(i))}, Room{})
 		porttest.OK(t, err)
 	}
 	delete(w.journal.(*memory).entries[w.ref.Partition()], 2)

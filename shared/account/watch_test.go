@@ -58,7 +58,7 @@ func TestTwoGatewaysSeeWhatTheOtherWrites(t *testing.T) {
 		start := time.Now()
 		for i := range 5 {
 			changed := b.Changed()
-			_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+			_, _, err := a.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 			porttest.OK(t, err)
 			<-changed
 			a, b = b, a
@@ -124,7 +124,7 @@ func TestRegistrationsAreRenewedWhileAnAccountIsOpen(t *testing.T) {
 		<-done
 		a.Close()
 		// Its listener is gone: the next writer takes its registration away.
-		_, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, 0)
+		_, _, err := b.Append(t.Context(), by, "INBOX", []NewMessage{newMessage(1)}, Room{})
 		porttest.OK(t, err)
 		if names, _ := w.journal.Watchers(t.Context(), w.ref.Partition()); len(names) != 1 {
 			t.Errorf("%d watchers", len(names))

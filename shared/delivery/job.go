@@ -42,8 +42,15 @@ type Job struct {
 // Recipient is one account of a job.
 type Recipient struct {
 	Account account.Ref `cbor:"1,keyasint"`
-	Address string      `cbor:"2,keyasint"` // the address as it stood in RCPT, for Delivered-To
-	Seen    uint64      `cbor:"3,keyasint"` // the account's last entry known at RCPT: deliveries are looked for after it
+	Address string      `cbor:"2,keyasint"`           // the address as it stood in RCPT, for Delivered-To
+	Seen    uint64      `cbor:"3,keyasint"`           // the account's last entry known at RCPT: deliveries are looked for after it
+	Limit   *Limit      `cbor:"4,keyasint,omitempty"` // of which the owner is to be warned; a function from before it parks the job
+}
+
+// Limit is an account's quota as it was known at RCPT.
+type Limit struct {
+	Address string        `cbor:"1,keyasint"` // the account's own
+	Quota   account.Quota `cbor:"2,keyasint"`
 }
 
 // Encode gives the queue body; kinds.Limit when it is over queue.MaxBody.

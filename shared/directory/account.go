@@ -35,7 +35,7 @@ func (d *Directory) CreateAccount(ctx context.Context, s Scope, n NewAccount) (A
 	if err := checkName(n.Name); err != nil {
 		return Account{}, err
 	}
-	if err := n.Settings.check(); err != nil {
+	if err := n.Settings.check(ofAccount); err != nil {
 		return Account{}, err
 	}
 	version, err := d.vacant(ctx, key, dom)
@@ -224,7 +224,7 @@ func (d *Directory) ChangeAccount(ctx context.Context, s Scope, addr, match stri
 		if err := checkName(e.Name); err != nil {
 			return err
 		}
-		return e.Settings.check()
+		return e.Settings.check(ofAccount)
 	})
 	if err != nil {
 		return Account{}, err

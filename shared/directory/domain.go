@@ -200,8 +200,11 @@ func (d *Directory) ChangeDomain(ctx context.Context, s Scope, name, match strin
 		if err := d.newAddress(ctx, s, tenant, was.Postmaster, &v.Postmaster); err != nil {
 			return err
 		}
+		if s.Domain != "" && v.Settings.changesDomain(was.Settings) {
+			return kinds.Errorf(kinds.Denied, "directory: a domain doesn't say itself what it may hold")
+		}
 		v.Unsettled = v.Unsettled || v.Suspended != was.Suspended
-		return v.Settings.check()
+		return v.Settings.check(ofDomain)
 	})
 	if err != nil {
 		return Domain{}, err

@@ -58,7 +58,11 @@ func (d *Directory) fetch(ctx context.Context, domain string, addresses ...strin
 	} else {
 		keys = append(keys, serviceAt)
 	}
-	found, err := d.records.Get(ctx, keys...)
+	var found []records.Record
+	var err error
+	if len(keys) > 0 {
+		found, err = d.records.Get(ctx, keys...)
+	}
 	if err != nil {
 		return nil, l, oldest, err
 	}
@@ -67,6 +71,7 @@ func (d *Directory) fetch(ctx context.Context, domain string, addresses ...strin
 		switch r.Key {
 		case domainAt:
 			if l.domain, err = decode[Domain](r); err == nil {
+				l.domain.Name = domain
 				keep(domainAt, l.domain)
 			}
 			haveDomain = true
@@ -179,7 +184,7 @@ func (x *expansion) take(at string, e entry, l levels) {
 		return
 	}
 	x.accounts[id] = true
-	x.r.Recipients = append(x.r.Recipients, Recipient{Account: e.Account, Address: at, Quota: Inherit(l.settings(e.Settings)...).Quota})
+	x.r.Recipients = append(x.r.Recipients, Recipient{Account: e.Account, Address: at, Limits: l.limits(e.Settings)})
 }
 
 // batches parts addresses by domain, in runs that one Get can take, in order.

@@ -21,7 +21,7 @@ type Resolution struct {
 type Recipient struct {
 	Account account.Ref
 	Address string // the account's own
-	Quota   int64  // bytes, 0: none
+	Limits  Limits
 }
 
 // Resolve says which accounts get mail for addr. In this order it is looked for as it

@@ -115,7 +115,7 @@ func TestQuotaIsInherited(t *testing.T) {
 	quota := func(n int64) directory.Settings { return directory.Settings{Quota: &n} }
 	want := func(n int64) {
 		t.Helper()
-		if got := w.reaches("ann@one.test", "ann@one.test").Recipients[0].Quota; got != n {
+		if got := w.reaches("ann@one.test", "ann@one.test").Recipients[0].Limits.Account.Bytes; got != n {
 			t.Fatalf("the quota is %d, want %d", got, n)
 		}
 	}

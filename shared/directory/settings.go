@@ -3,6 +3,7 @@ package directory
 import (
 	"slices"
 
+	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -18,11 +19,26 @@ type Settings struct {
 	Scram *bool `cbor:"3,keyasint,omitempty"`
 	// Subaddresses takes user+tag as user.
 	Subaddresses *bool `cbor:"4,keyasint,omitempty"`
+	// Messages that an account may hold; 0 is any number.
+	Messages *int64 `cbor:"5,keyasint,omitempty"`
+	// DomainQuota and DomainMessages are what all accounts of a domain may hold together;
+	// an account can't have them.
+	DomainQuota    *int64 `cbor:"6,keyasint,omitempty"`
+	DomainMessages *int64 `cbor:"7,keyasint,omitempty"`
+	// TenantQuota and TenantMessages are what all accounts of a tenant may hold together;
+	// only the service and its tenants can have them.
+	TenantQuota    *int64 `cbor:"8,keyasint,omitempty"`
+	TenantMessages *int64 `cbor:"9,keyasint,omitempty"`
+	// Warnings tells users by mail that their account is nearly full.
+	Warnings *bool `cbor:"10,keyasint,omitempty"`
 }
 
 // Effective are settings after inheritance.
 type Effective struct {
-	Quota        int64
+	Account      account.Quota // what an account may hold
+	Domain       account.Quota // what a domain may
+	Tenant       account.Quota // what a tenant may
+	Warnings     bool
 	Protocols    []string
 	Scram        bool
 	Subaddresses bool
@@ -33,27 +49,46 @@ func AllProtocols() []string { return []string{Submission, IMAP, POP3} }
 
 // Inherit applies settings from the service downwards to the defaults.
 func Inherit(levels ...Settings) Effective {
-	e := Effective{Protocols: AllProtocols(), Scram: true, Subaddresses: true}
+	e := Effective{Warnings: true, Protocols: AllProtocols(), Scram: true, Subaddresses: true}
 	for _, s := range levels {
-		if s.Quota != nil {
-			e.Quota = *s.Quota
-		}
-		if s.Protocols != nil {
-			e.Protocols = *s.Protocols
-		}
-		if s.Scram != nil {
-			e.Scram = *s.Scram
-		}
-		if s.Subaddresses != nil {
-			e.Subaddresses = *s.Subaddresses
-		}
+		inherit(&e.Account.Bytes, s.Quota)
+		inherit(&e.Account.Messages, s.Messages)
+		inherit(&e.Domain.Bytes, s.DomainQuota)
+		inherit(&e.Domain.Messages, s.DomainMessages)
+		inherit(&e.Tenant.Bytes, s.TenantQuota)
+		inherit(&e.Tenant.Messages, s.TenantMessages)
+		inherit(&e.Warnings, s.Warnings)
+		inherit(&e.Protocols, s.Protocols)
+		inherit(&e.Scram, s.Scram)
+		inherit(&e.Subaddresses, s.Subaddresses)
 	}
 	return e
 }
 
-func (s Settings) check() error {
-	if s.Quota != nil && *s.Quota < 0 {
-		return kinds.Errorf(kinds.Invalid, "directory: a quota can't be negative")
+func inherit[T any](to, set *T) {
+	if set != nil {
+		*to = *set
+	}
+}
+
+// level is where settings are set.
+type level uint8
+
+const (
+	ofService level = iota
+	ofTenant
+	ofDomain
+	ofAccount
+)
+
+func (s Settings) check(at level) error {
+	for _, n := range []*int64{s.Quota, s.Messages, s.DomainQuota, s.DomainMessages, s.TenantQuota, s.TenantMessages} {
+		if n != nil && *n < 0 {
+			return kinds.Errorf(kinds.Invalid, "directory: a quota can't be negative")
+		}
+	}
+	if at > ofTenant && (s.TenantQuota != nil || s.TenantMessages != nil) || at > ofDomain && (s.DomainQuota != nil || s.DomainMessages != nil) {
+		return kinds.Errorf(kinds.Invalid, "directory: a quota of a whole domain or tenant is set at it or above")
 	}
 	if s.Protocols != nil {
 		return checkProtocols(*s.Protocols)
@@ -70,3 +105,15 @@ func checkProtocols(p []string) error {
 	}
 	return nil
 }
+
+// changesDomain tells whether two settings differ in what all accounts of a domain may
+// hold together; changesTenant, of a tenant.
+func (s Settings) changesDomain(o Settings) bool {
+	return !same(s.DomainQuota, o.DomainQuota) || !same(s.DomainMessages, o.DomainMessages)
+}
+
+func (s Settings) changesTenant(o Settings) bool {
+	return !same(s.TenantQuota, o.TenantQuota) || !same(s.TenantMessages, o.TenantMessages)
+}
+
+func same[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

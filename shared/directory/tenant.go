@@ -36,7 +36,7 @@ func (d *Directory) ChangeService(ctx context.Context, s Scope, match string, ed
 		if v.Postmaster, err = optionalAddress(v.Postmaster); err != nil {
 			return err
 		}
-		return v.Settings.check()
+		return v.Settings.check(ofService)
 	})
 	v.Tag = tag(v.Created, version)
 	return v, err
@@ -140,8 +140,11 @@ func (d *Directory) ChangeTenant(ctx context.Context, s Scope, name, match strin
 		if err := d.newAddress(ctx, s, name, was.Postmaster, &t.Postmaster); err != nil {
 			return err
 		}
+		if !s.IsService() && t.Settings.changesTenant(was.Settings) {
+			return kinds.Errorf(kinds.Denied, "directory: only the service says what a tenant may hold")
+		}
 		t.Unsettled = t.Unsettled || t.Suspended != was.Suspended
-		return t.Settings.check()
+		return t.Settings.check(ofTenant)
 	})
 	if err != nil {
 		return Tenant{}, err

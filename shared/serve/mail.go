@@ -14,6 +14,7 @@ import (
 	"github.com/godwit-mail/godwit/gateways/smtp"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -25,10 +26,10 @@ func (s *Service) wireGateways() {
 	tls, temp := s.certificate.config(), s.folder.in(tempName)
 	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry})
 	budget := gateways.NewBudget(st.TempDisk)
-	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Blobs: blobs,
+	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
 		Queue: s.ports.Queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
-	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.directory.Quota,
+	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
 	popper := pop3.New(pop3.Config{Accounts: s.accounts, Login: login, TLS: tls, Log: s.log, Metrics: pop3.NewMetrics(s.registry)})
 
@@ -59,7 +60,8 @@ func (s *Service) wireGateways() {
 // wireFunctions makes the worker that delivers.
 func (s *Service) wireFunctions(parked *spool.Spool) {
 	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.Queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
-		Now: s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
+		Warner: &quota.Warner{Blobs: blob.Store{Driver: s.ports.Blobs}, Now: s.options.Now, Log: s.log},
+		Now:    s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
 	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Deliver, Handle: step.Handle,
 		Receivers: s.settings.DeliverWorkers, Grace: s.patience(), Log: s.log}
 	// What took the process down with it, again and again, is put where people see it.

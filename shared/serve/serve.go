@@ -30,6 +30,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/observe"
 	"github.com/godwit-mail/godwit/shared/ports"
 	queuesqlite "github.com/godwit-mail/godwit/shared/queue/sqlite"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -61,6 +62,7 @@ type Service struct {
 	background  []func(context.Context)
 	accounts    *account.Store
 	directory   *directory.Directory
+	quota       *quota.Keeper
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener
@@ -107,7 +109,7 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	s.wireGateways()
 	parked := &spool.Spool{Records: s.ports.Records, Queue: s.ports.Queue, Now: s.options.Now}
 	s.wireFunctions(parked)
-	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked),
+	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked), Quota: s.quota,
 		Now: s.options.Now, Log: s.log, Version: s.options.Version}))
 	if err = s.ensureKey(ctx); err != nil {
 		return nil, err
@@ -162,9 +164,11 @@ func (s *Service) wireStores(set ports.Set) {
 	st, now := s.settings, s.options.Now
 	s.ports = set.Observed(s.options.Decorators, observe.Metrics(s.registry))
 	s.accounts = account.New(account.Config{Journal: s.ports.Journal, Notify: s.ports.Notify, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now,
-		Log: s.log, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3})
+		Log: s.log, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
+		Grown: func(ref account.Ref, by account.By, messages, bytes int64) { s.quota.Grown(ref, by, messages, bytes) }})
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: net.DefaultResolver.LookupTXT})
+	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})
 }
 
 // Address is where a listener is ("127.0.0.1:2525"), "" if it is off.
@@ -187,6 +191,7 @@ func (s *Service) Run(ctx context.Context) error {
 	defer stop()
 	var background sync.WaitGroup
 	background.Go(func() { _ = s.accounts.Run(work) })
+	background.Go(func() { s.quota.Run(work) })
 	for _, w := range s.workers {
 		background.Go(func() { w.Run(ctx) })
 	}

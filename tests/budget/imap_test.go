@@ -27,7 +27,7 @@ func full(t *testing.T, w *world) (a directory.Account, tenAgo uint64) {
 			batch[i] = account.Add{Mailbox: account.Inbox, Date: 1, EmailID: account.EmailID(), Thread: account.ThreadID(a.Ref, id, "", nil), Name: account.DeliveryName(id),
 				Content: account.Content{Blob: blob.Ref{Name: "m/budget/0/" + id, Header: 10, Size: 1000}, Summary: sum.Encode()}}
 		}
-		out, err := store.Deliver(t.Context(), a.Ref, seen, account.By{Actor: "system"}, batch)
+		out, err := store.DeliverWarning(t.Context(), a.Ref, seen, account.By{Actor: "system"}, batch, nil)
 		w.ok(err)
 		seen = out[0].Seq
 	}

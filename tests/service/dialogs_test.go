@@ -18,6 +18,14 @@ func TestDialogues(t *testing.T) {
 	}
 }
 
+func TestDialoguesAboutQuotas(t *testing.T) {
+	dialog.RunAll(t, "../scripts/quota/*.txt", func(t *testing.T) dialog.World {
+		w := world.New(t)
+		w.Quotas()
+		return w.Dialog()
+	})
+}
+
 func TestDialoguesAboutAddresses(t *testing.T) {
 	dialog.RunAll(t, "../scripts/smtp/directory/*.txt", func(t *testing.T) dialog.World {
 		w := world.New(t)

@@ -22,6 +22,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/ports"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -42,13 +43,15 @@ func main() {
 func handler(p ports.Set, log *slog.Logger) http.Handler {
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log})
 	mux := http.NewServeMux()
+	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: wall, Log: log,
+		LookupTXT: net.DefaultResolver.LookupTXT})
 	mux.Handle("/", api.New(api.Config{
-		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: wall, Log: log,
-			LookupTXT: net.DefaultResolver.LookupTXT}),
-		Records: p.Records,
-		Spool:   api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}),
-		Now:     wall,
-		Log:     log,
+		Directory: dir,
+		Records:   p.Records,
+		Spool:     api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}),
+		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Now: wall, Log: log}),
+		Now:       wall,
+		Log:       log,
 	}))
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "ok\n") })
 	return mux

@@ -21,6 +21,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/queue/sqs"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -43,6 +44,7 @@ func function(p ports.Set, failures int, log *slog.Logger) *lambdaio.Jobs {
 		Accounts:    account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log}),
 		Queue:       p.Queue,
 		Spool:       &spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now},
+		Warner:      &quota.Warner{Blobs: blob.Store{Driver: p.Blobs}, Now: time.Now, Log: log},
 		MaxFailures: failures,
 		Now:         time.Now,
 		Log:         log,

@@ -8,7 +8,7 @@ import (
 
 func accounts(c *connection) *cobra.Command {
 	fields := []string{"address", "name", "suspended", "id", "created"}
-	whole := []string{"address", "name", "tenant", "suspended", "id", "quota", "usage.messages", "usage.bytes", "created"}
+	whole := []string{"address", "name", "tenant", "suspended", "id", "quota", "message_quota", "usage.messages", "usage.bytes", "created"}
 	create := verb("create ADDRESS", "Create an account; its password is generated and shown once", cobra.ExactArgs(1), nil, nil)
 	name := create.Flags().String("name", "", "whose account it is")
 	stdin := create.Flags().Bool("password-stdin", false, "take the password from standard input")

@@ -194,18 +194,30 @@ func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	w.json("", "tenant create acme")
 	w.says("settings set quota=2GiB scram=off", `
-SETTING       EFFECTIVE               SET HERE
-quota         2147483648              2147483648
-protocols     submission, imap, pop3  -
-scram         no                      no
-subaddresses  yes                     -
+SETTING          EFFECTIVE               SET HERE
+quota            2147483648              2147483648
+messages         0                       -
+domain-quota     0                       -
+domain-messages  0                       -
+tenant-quota     0                       -
+tenant-messages  0                       -
+quota-warnings   yes                     -
+protocols        submission, imap, pop3  -
+scram            no                      no
+subaddresses     yes                     -
 `)
 	w.says("settings set --tenant acme protocols=imap quota=5 quota=", `
-SETTING       EFFECTIVE   SET HERE
-quota         2147483648  -
-protocols     imap        imap
-scram         no          -
-subaddresses  yes         -
+SETTING          EFFECTIVE   SET HERE
+quota            2147483648  -
+messages         0           -
+domain-quota     0           -
+domain-messages  0           -
+tenant-quota     0           -
+tenant-messages  0           -
+quota-warnings   yes         -
+protocols        imap        imap
+scram            no          -
+subaddresses     yes         -
 `)
 	own := w.json("", "settings show --tenant acme")["own"]
 	if d := cmp.Diff(map[string]any{"protocols": []any{"imap"}}, own); d != "" {

@@ -11,7 +11,8 @@ import (
 
 // settingNames are the settings, and what each takes.
 func settingNames() []string {
-	return []string{"quota=", "protocols=", "scram=", "subaddresses="}
+	return []string{"quota=", "messages=", "domain-quota=", "domain-messages=", "tenant-quota=", "tenant-messages=", "quota-warnings=",
+		"protocols=", "scram=", "subaddresses="}
 }
 
 func settings(c *connection) *cobra.Command {
@@ -43,7 +44,7 @@ func settings(c *connection) *cobra.Command {
 			}
 			return c.showSettings(cmd, o)
 		}),
-		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G), protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off; NAME= inherits again",
+		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G) and messages=NUMBER of an account, the same with domain- or tenant- before it of all accounts together, quota-warnings=on|off, protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off; NAME= inherits again",
 			cobra.MinimumNArgs(1), func(*cobra.Command) []string { return settingNames() }, func(cmd *cobra.Command, args []string) error {
 				p, err := path()
 				if err != nil {
@@ -87,7 +88,8 @@ func (c *connection) showSettings(cmd *cobra.Command, o object) error {
 	var items []any
 	for _, n := range settingNames() {
 		name := strings.TrimSuffix(n, "=")
-		item := object{"setting": name, "effective": first(value(o, "effective."+name), "none"), "set_here": value(o, "own."+name)}
+		field := strings.ReplaceAll(name, "-", "_") // as the API has it
+		item := object{"setting": name, "effective": first(value(o, "effective."+field), "none"), "set_here": value(o, "own."+field)}
 		items = append(items, item)
 	}
 	return c.list(cmd, items, "setting", "effective", "set_here")
@@ -99,12 +101,19 @@ func setting(own object, typed string) error {
 	if !ok || !slices.Contains(settingNames(), name+"=") {
 		return fmt.Errorf("%q: settings are %s", typed, strings.Join(settingNames(), " "))
 	}
+	name = strings.ReplaceAll(name, "-", "_")
 	if text == "" {
 		delete(own, name)
 		return nil
 	}
 	switch name {
-	case "quota":
+	case "messages", "domain_messages", "tenant_messages":
+		n, err := strconv.ParseInt(text, 10, 64)
+		if err != nil || n < 0 {
+			return fmt.Errorf("%s is a number of messages, not %q", typed[:len(typed)-len(text)-1], text)
+		}
+		own[name] = n
+	case "quota", "domain_quota", "tenant_quota":
 		n, err := size(text)
 		if err != nil {
 			return err
