@@ -146,7 +146,7 @@ func (w *town) functions(n int, client cloud.Client) (stop func()) {
 	return stop
 }
 
-// gateway is a process of SMTP and IMAP.
+// gateway is a process of SMTP, IMAP and POP3.
 type gateway struct {
 	*serve.Service
 	t *testing.T
@@ -163,7 +163,7 @@ func (w *town) gateway(client cloud.Client, d ports.Decorators) *gateway {
 		w.t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
-	s, err := serve.OpenGateway(ctx, st, []string{"smtp", "imap"}, serve.Options{Log: w.logger(), Client: client, Decorators: d})
+	s, err := serve.OpenGateway(ctx, st, []string{"smtp", "imap", "pop3"}, serve.Options{Log: w.logger(), Client: client, Decorators: d})
 	if err != nil {
 		stop()
 		w.t.Fatal(err)
