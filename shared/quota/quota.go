@@ -57,8 +57,9 @@ type Keeper struct {
 	warner Warner
 	wake   chan struct{} // there is something for Run to do
 
-	mu   sync.Mutex
-	sums map[level]*known
+	mu        sync.Mutex
+	sums      map[level]*known
+	unlimited map[level]time.Time // domains with no quota above an account's, and when that was known
 }
 
 // level is a tenant, or a domain of it.
@@ -77,7 +78,7 @@ type known struct {
 
 // New makes a Keeper.
 func New(c Config) *Keeper {
-	return &Keeper{cfg: c, warner: Warner{Blobs: c.Blobs, Now: c.Now, Log: c.Log}, wake: make(chan struct{}, 1), sums: map[level]*known{}}
+	return &Keeper{cfg: c, warner: Warner{Blobs: c.Blobs, Now: c.Now, Log: c.Log}, wake: make(chan struct{}, 1), sums: map[level]*known{}, unlimited: map[level]time.Time{}}
 }
 
 // Room gives what messages are held against that who has logged in adds to his account.
@@ -100,6 +101,9 @@ func (k *Keeper) Room(ctx context.Context, id *directory.Identity, messages, byt
 // Check fails, with kinds.Quota and ErrShared, when the domain or tenant has no room for
 // so much more. A sum that can't be read, or has not been counted, refuses nothing.
 func (k *Keeper) Check(ctx context.Context, tenant string, l directory.Limits, messages, bytes int64) error {
+	if k.free(tenant, l) {
+		return nil
+	}
 	for at, limit := range levels(tenant, l) {
 		held, counted, err := k.held(ctx, at, l.Domain)
 		if err != nil {
@@ -113,11 +117,35 @@ func (k *Keeper) Check(ctx context.Context, tenant string, l directory.Limits, m
 	return nil
 }
 
+// maxUnlimited is how many domains without a quota are remembered: whose mail then costs
+// no call at all.
+const maxUnlimited = 10_000
+
+// free tells whether no sum is held against the limits of an account, and remembers it.
+func (k *Keeper) free(tenant string, l directory.Limits) bool {
+	none := account.Quota{}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	at := level{tenant, l.Domain}
+	if l.OfDomain != none || l.OfTenant != none {
+		delete(k.unlimited, at)
+		return false
+	}
+	if len(k.unlimited) >= maxUnlimited {
+		clear(k.unlimited)
+	}
+	k.unlimited[at] = k.cfg.Now()
+	return true
+}
+
 // Grow counts what was taken for an account of the domain, or with negative numbers what
 // was removed. It makes no call.
 func (k *Keeper) Grow(tenant, domain string, messages, bytes int64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
+	if known, ok := k.unlimited[level{tenant, domain}]; ok && k.cfg.Now().Sub(known) < directory.CacheFor {
+		return
+	}
 	for _, at := range [...]level{{tenant, ""}, {tenant, domain}} {
 		s := k.at(at, domain)
 		s.pending.Messages += messages

@@ -2,6 +2,7 @@ package quota
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"iter"
 	"time"
@@ -17,10 +18,11 @@ import (
 
 // Sum is what all accounts of a domain or tenant hold, as its record says.
 type Sum struct {
-	Messages int64 `cbor:"1,keyasint"`
-	Bytes    int64 `cbor:"2,keyasint"`
-	Counted  int64 `cbor:"3,keyasint,omitempty"` // when, in milliseconds; 0: never, the numbers mean nothing
-	Lease    int64 `cbor:"4,keyasint,omitempty"` // until when somebody counts, in milliseconds
+	Messages int64  `cbor:"1,keyasint"`
+	Bytes    int64  `cbor:"2,keyasint"`
+	Counted  int64  `cbor:"3,keyasint,omitempty"` // when, in milliseconds; 0: never, the numbers mean nothing
+	Lease    int64  `cbor:"4,keyasint,omitempty"` // until when somebody counts, in milliseconds
+	Op       string `cbor:"5,keyasint"`           // names the change: two that say the same must not look like one
 }
 
 // CountedAt is when the accounts were last asked.
@@ -94,6 +96,7 @@ func (k *Keeper) change(ctx context.Context, at level, edit func(*Sum) bool) (Su
 			k.learn(at, was, version)
 			return was, nil
 		}
+		sum.Op = rand.Text()
 		value, err := cbor.Marshal(sum)
 		if err != nil {
 			return Sum{}, kinds.Wrap(kinds.Internal, err, "quota: encode a record")
