@@ -1,5 +1,5 @@
 # Who may do what. Each list names the calls that the AWS twins of the ports make there, and
-# no others: nobody trims a journal or deletes a version of a blob.
+# no others: nobody trims a journal or deletes a blob.
 locals {
   notify_arn = "arn:${local.partition}:sqs:${var.region}:${local.account}:${var.name}-notify-*"
 
@@ -34,7 +34,7 @@ locals {
     {
       Sid      = "Spool" # jobs are parked in it
       Effect   = "Allow"
-      Action   = ["dynamodb:GetItem", "dynamodb:PutItem"]
+      Action   = ["dynamodb:PutItem"]
       Resource = [module.storage.records.arn]
     },
     {
@@ -56,23 +56,16 @@ locals {
     local.write_journal,
     local.tell_watchers,
     {
-      Sid    = "Directory"
-      Effect = "Allow"
-      Action = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query",
-      "dynamodb:UpdateItem"]
+      Sid      = "Directory"
+      Effect   = "Allow"
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
       Resource = [module.storage.records.arn]
     },
     {
       Sid      = "Retry" # a parked job is sent again
       Effect   = "Allow"
-      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
+      Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
       Resource = [module.queues.deliver.arn]
-    },
-    {
-      Sid      = "DeadLetters" # are counted
-      Effect   = "Allow"
-      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
-      Resource = [module.queues.dead.arn]
     },
   ]
 
@@ -82,13 +75,13 @@ locals {
     {
       Sid      = "Directory" # and counters of logins that failed
       Effect   = "Allow"
-      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
       Resource = [module.storage.records.arn]
     },
     {
       Sid      = "Blobs"
       Effect   = "Allow"
-      Action   = ["s3:AbortMultipartUpload", "s3:DeleteObject", "s3:GetObject", "s3:PutObject"]
+      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
       Resource = ["${module.storage.bucket.arn}/*"]
     },
     {
@@ -109,12 +102,6 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
       Resource = [module.queues.deliver.arn]
-    },
-    {
-      Sid      = "DeadLetters" # are counted
-      Effect   = "Allow"
-      Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl"]
-      Resource = [module.queues.dead.arn]
     },
     {
       Sid    = "Watch"
