@@ -16,15 +16,20 @@ func fixed() string {
 		hours    = 730.0
 		seconds  = hours * 3600
 		gateways = 2
-		// AWS Lambda Developer Guide, "Using Lambda with Amazon SQS": Lambda starts with
-		// five batches at once, so there are five who poll.
+		// AWS Lambda Developer Guide, "Configuring scaling behavior for SQS event source
+		// mappings": "When traffic is low, Lambda scales back the processing to five
+		// concurrent batches", and to fewer only where no maximum concurrency is set.
 		pollers = 5
 		sources = 2 // jobs, and dead letters
 		poll    = 20.0
 		sign    = 600.0 // a gateway says that it lives
 		callers = gateways + 2
 		tables  = 2
-		cached  = 300.0 // DynamoDB asks for a table's key again after five minutes, for each caller
+		// Amazon DynamoDB Developer Guide, "Encryption at rest: How it works": the key of a
+		// table is refreshed every five minutes for each connection in use, of which we
+		// suppose so many.
+		cached      = 300.0
+		connections = 8
 	)
 	var s strings.Builder
 	fmt.Fprintf(&s, "| what | $ |\n| --- | ---: |\n")
@@ -34,7 +39,7 @@ func fixed() string {
 	}{
 		{"two tasks of 0.5 vCPU and 1 GB", price.Usage{price.TaskCPU: gateways * 0.5 * hours, price.TaskMemory: gateways * hours}},
 		{"a load balancer, with one capacity unit", price.Usage{price.Balancer: hours, price.BalancerCU: hours}},
-		{"a key, and the tables' requests to it", price.Usage{price.Key: 1, price.KeyRequest: callers * tables * seconds / cached}},
+		{"a key, and the tables' requests to it", price.Usage{price.Key: 1, price.KeyRequest: callers * tables * connections * seconds / cached}},
 		{"two event sources that wait for jobs", price.Usage{price.Queue: sources * pollers * seconds / poll}},
 		{"a gateway that waits to be told, each", price.Usage{price.Queue: seconds/poll + seconds/sign + 2*hours}},
 	} {

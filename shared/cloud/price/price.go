@@ -72,6 +72,6 @@ func Call(operation string, calls, chunks int, units float64) (Usage, error) {
 }
 
 // bucketKeyShare is how many of the requests to an object that is encrypted with a key of
-// the bucket ask KMS. Amazon S3 User Guide, "Reducing the cost of SSE-KMS with Amazon S3
-// Bucket Keys": these "reduce AWS KMS request costs by up to 99 percent".
+// the bucket ask KMS. AWS on Amazon S3 Bucket Keys: "can reduce AWS KMS request costs by
+// up to 99 percent".
 const bucketKeyShare = 0.01
