@@ -28,9 +28,10 @@ lint: ## gofmt, vet (test tags too), staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted by:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
 	$(GO) vet -tags clients,crash ./tests/...
-	$(GO) vet -tags localstack ./shared/... ./functions/...
+	$(GO) vet -tags localstack ./shared/... ./functions/... ./tests/chaos
 	$(GO) tool staticcheck ./...
 	$(GO) tool staticcheck -tags clients,crash ./tests/...
+	$(GO) tool staticcheck -tags localstack ./tests/chaos
 
 .PHONY: race
 race: ## the tests with the race detector, in random order (a C compiler)
@@ -95,4 +96,10 @@ test-localstack: ## the AWS twins on LocalStack (Docker, or Python 3.13, Java an
 	@eval "$$(localstack/up.sh)"; \
 	$(GO) test -count=1 -tags localstack -p 2 -parallel 32 ./shared/internal/awsclient/... \
 		./shared/journal/dynamodb ./shared/records/dynamodb ./shared/blob/s3 ./shared/queue/sqs ./shared/notify/sqs ./functions/deliver/bootstrap; \
+	code=$$?; localstack/down.sh; exit $$code
+
+.PHONY: test-chaos
+test-chaos: ## functions killed, calls failing, many writers, on LocalStack
+	@eval "$$(localstack/up.sh)"; \
+	$(GO) test -count=1 -tags localstack -timeout 15m -parallel 5 -v ./tests/chaos; \
 	code=$$?; localstack/down.sh; exit $$code
