@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"sync"
 	"testing"
 	"time"
 
@@ -67,9 +68,17 @@ func OneIn(t testing.TB, n int) func(Call) Fault {
 	return awstest.OneIn(n, awstest.Seed(t), awstest.Faults()...)
 }
 
-// Failing gives a client whose calls go through a proxy, which asks decide about each.
+// Failing gives a client whose calls go through a proxy, which asks decide about each: one
+// at a time, however many processes the client is given to.
 func Failing(t testing.TB, decide func(Call) Fault) cloud.Client {
-	return func(cfg aws.Config) aws.Config { return awstest.Proxy(t, cfg, decide) }
+	var mu sync.Mutex
+	return func(cfg aws.Config) aws.Config {
+		return awstest.Proxy(t, cfg, func(c Call) Fault {
+			mu.Lock()
+			defer mu.Unlock()
+			return decide(c)
+		})
+	}
 }
 
 // Impatient gives a client that makes each call so often at most, so that what a proxy
