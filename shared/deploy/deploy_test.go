@@ -101,11 +101,17 @@ func TestAStopLetsTerraformEnd(t *testing.T) {
 	ok(t, w.Prepare(t.Context()))
 	ok(t, os.WriteFile(filepath.Join(w.folder, "apply.says"), []byte("wait\n"), 0o600))
 	ctx, cancel := context.WithCancel(t.Context())
-	ended := make(chan error)
+	ended := make(chan error, 1)
 	go func() { ended <- w.Apply(ctx) }()
-	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
-		if _, err := os.Stat(filepath.Join(w.folder, "waiting")); err == nil {
-			break
+	tick, late := time.NewTicker(5*time.Millisecond), time.After(20*time.Second)
+	defer tick.Stop()
+	for running := false; !running; {
+		select {
+		case <-tick.C:
+			_, err := os.Stat(filepath.Join(w.folder, "waiting"))
+			running = err == nil
+		case <-late:
+			t.Fatal("Terraform has not begun")
 		}
 	}
 	cancel()

@@ -3,7 +3,6 @@ package deploy_test
 import (
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -13,49 +12,25 @@ import (
 	"github.com/godwit-mail/godwit/shared/deploy"
 )
 
-const fakeVariable = "GODWIT_TEST_TERRAFORM"
-
-// TestMain lets this program stand in for Terraform: what it says is in files of its
-// working folder, and what it was told goes to the file "told".
-func TestMain(m *testing.M) {
-	if os.Getenv(fakeVariable) != "" {
-		os.Exit(fake(os.Args[1:]))
-	}
-	os.Exit(m.Run())
-}
-
-func fake(args []string) int {
-	if args[0] == "version" {
-		fmt.Println(`{"terraform_version": "1.11.4"}`)
-		return 0
-	}
-	told, err := os.OpenFile("told", os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600)
-	if err != nil {
-		return 3
-	}
-	fmt.Fprintln(told, strings.Join(args, " "))
-	told.Close()
-	if args[0] == "init" {
-		_ = os.MkdirAll(".terraform", 0o700)
-	}
-	says, err := os.ReadFile(args[0] + ".says")
-	if err != nil {
-		return 0
-	}
-	first, rest, _ := strings.Cut(string(says), "\n")
-	if first == "wait" {
-		stop := make(chan os.Signal, 1)
-		signal.Notify(stop, os.Interrupt)
-		_ = os.WriteFile("waiting", nil, 0o600)
-		<-stop
-		return 1
-	}
-	fmt.Print(rest)
-	if first == "1" {
-		fmt.Fprintln(os.Stderr, "│ Error: on its own")
-	}
-	return int(first[0] - '0')
-}
+// fake stands in for Terraform. What it says to a verb, after its exit code in the first
+// line, is in the file VERB.says of its working folder; what it was told goes to "told".
+const fake = `#!/bin/sh
+case $1 in version) echo '{"terraform_version": "1.11.4"}'; exit 0 ;; esac
+echo "$@" >>told
+case $1 in init) /bin/mkdir -p .terraform ;; esac
+test -f "$1.says" || exit 0
+{
+	read -r code
+	if test "$code" = wait; then
+		trap 'exit 1' INT
+		: >waiting
+		while :; do /bin/sleep 0.05; done
+	fi
+	/bin/cat
+} <"$1.says"
+case $code in 1) echo "│ Error: on its own" >&2 ;; esac
+exit "$code"
+`
 
 // world is a deployment whose Terraform is a fake.
 type world struct {
@@ -66,22 +41,16 @@ type world struct {
 
 func newWorld(t *testing.T, c deploy.Config) *world {
 	t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		t.Fatal(err)
-	}
 	bin := t.TempDir()
-	if err := os.Symlink(self, filepath.Join(bin, "terraform")); err != nil {
-		t.Fatal(err)
-	}
+	ok(t, os.WriteFile(filepath.Join(bin, "terraform"), []byte(fake), 0o755))
 	t.Setenv("PATH", bin)
 	w := &world{folder: filepath.Join(t.TempDir(), "deep", "mail")}
-	c.Folder, c.Env = w.folder, append(c.Env, fakeVariable+"=1", "HOME="+t.TempDir())
+	c.Folder, c.Env = w.folder, append(c.Env, "HOME="+t.TempDir())
 	c.Files = fstest.MapFS{"main.tf": {Data: []byte("# root")}, "modules/queues/main.tf": {Data: []byte("# queues")}}
 	c.Tell = func(e deploy.Event) { w.events = append(w.events, e) }
-	if w.Deployment, err = deploy.New(c); err != nil {
-		t.Fatal(err)
-	}
+	var err error
+	w.Deployment, err = deploy.New(c)
+	ok(t, err)
 	return w
 }
 
