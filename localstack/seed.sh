@@ -6,13 +6,11 @@ set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/env.sh"
 settings=$("$here/apply.sh")
 eval "$settings"
-export GODWIT_DEPLOY_FOLDER=$run/deploy
 godwit=$run/godwit
 umask 077
 [ -s "$run/key" ] || "$godwit" deploy key --note "the developer's" >"$run/key"
 GODWIT_KEY=$(cat "$run/key")
-GODWIT_URL=$("$godwit" deploy output | sed -n 's/^api_url=//p')
-export GODWIT_KEY GODWIT_URL
+export GODWIT_KEY
 
 # absent VERB...: whether the thing isn't there.
 absent() { ! "$godwit" "$@" >/dev/null 2>&1; }
@@ -35,4 +33,4 @@ else
 	say "made the tenant demo, the domain demo.test and two accounts"
 fi
 echo "$settings"
-echo "export GODWIT_URL=$GODWIT_URL GODWIT_KEY=$GODWIT_KEY"
+echo "export GODWIT_KEY=$GODWIT_KEY"

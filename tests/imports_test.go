@@ -115,6 +115,10 @@ var rules = []rule{
 		never: []string{"github.com/aws/..."},
 	},
 	{
+		why: "one place drives Terraform: plug-ins, state and variables are its business",
+		who: []string{"./..."}, except: []string{"shared/deploy/..."}, never: []string{"github.com/hashicorp/..."},
+	},
+	{
 		why: "what tests need is no part of the product",
 		who: []string{"./..."}, except: slices.Concat(suites, helpers, []string{"tests/..."}),
 		never: []string{"testing", "testing/...", "tests/...", "shared/faults", "pgregory.net/...", "github.com/google/go-cmp/..."},

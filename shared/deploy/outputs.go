@@ -45,12 +45,12 @@ func (d *Deployment) Outputs(ctx context.Context) (Outputs, error) {
 // Names lists the outputs in order.
 func (o Outputs) Names() []string { return sorted(o) }
 
-// Environment is what a gateway of this deployment finds in its environment, NAME=value.
-// Credentials are not of it.
+// Environment is what a gateway of this deployment, and who administers it, find in their
+// environment, NAME=value. Credentials are not of it.
 func (o Outputs) Environment() []string {
 	var env []string
 	for _, v := range []struct{ name, output string }{
-		{"GODWIT_AWS_NAME", "name"}, {"GODWIT_AWS_BUCKET", "bucket"}, {"GODWIT_AWS_KEY", "key"},
+		{"GODWIT_AWS_NAME", "name"}, {"GODWIT_AWS_BUCKET", "bucket"}, {"GODWIT_AWS_KEY", "key"}, {"GODWIT_URL", "api_url"},
 		{"AWS_REGION", "region"}, {"AWS_ENDPOINT_URL", "endpoint"},
 	} {
 		if o[v.output] != "" {

@@ -170,7 +170,7 @@ func bucket(t testing.TB, cfg aws.Config, name string) {
 func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 	client := sqs.NewFromConfig(cfg)
 	make := func(name string, attributes map[string]string) {
-		attributes["MaximumMessageSize"] = "1048576"
+		attributes["MaximumMessageSize"] = "262144"
 		out, err := client.CreateQueue(t.Context(), &sqs.CreateQueueInput{QueueName: &name, Attributes: attributes})
 		porttest.OK(t, err)
 		awstest.Cleanup(t, func(ctx context.Context) error {
