@@ -19,6 +19,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/directory/directorytest"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/quota"
 )
 
 // world is an API with a key of the service, and one of each of two tenants that have
@@ -31,6 +32,7 @@ type world struct {
 	one     string
 	two     string
 	spool   *spool
+	quota   *quota.Keeper
 	log     *bytes.Buffer
 }
 
@@ -43,7 +45,8 @@ func ok(t testing.TB, err error) {
 
 func newWorld(t *testing.T) *world {
 	w := &world{World: directorytest.New(t), t: t, spool: &spool{jobs: map[string]api.Job{}}, log: new(bytes.Buffer)}
-	w.handler = api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: w.spool, Now: w.Clock.Now,
+	w.quota = quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
+	w.handler = api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: w.spool, Quota: w.quota, Now: w.Clock.Now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Version: "1"})
 	service := directory.ServiceScope("setup")
 	_, secret, err := w.CreateKey(t.Context(), service, "", "", "first")

@@ -3,6 +3,7 @@ package deliver_test
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"maps"
 	"slices"
@@ -17,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/records"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -27,6 +29,7 @@ type boxes struct {
 	got     map[account.ID][]account.Add
 	seen    []uint64
 	entries int
+	warned  []account.Add // what its owners were warned by, who all go from 0 to 1000 bytes
 	fail    func(id account.ID, batch []account.Add) error
 }
 
@@ -36,6 +39,11 @@ func (b *boxes) DeliverWarning(ctx context.Context, ref account.Ref, seen uint64
 	if b.fail != nil {
 		if err := b.fail(ref.ID, batch); err != nil {
 			return nil, err
+		}
+	}
+	if warn != nil {
+		if add := warn(ctx, account.Totals{}, account.Totals{Bytes: 1000}); add != nil {
+			b.warned = append(b.warned, *add)
 		}
 	}
 	b.seen = append(b.seen, seen)
@@ -105,6 +113,37 @@ func newWorld() *world {
 	w.Step = &deliver.Step{Accounts: w.boxes, Queue: w.lines, Spool: &spool.Spool{Records: w.shelf, Queue: w.lines, Now: time.Now},
 		Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 	return w
+}
+
+// heap takes blobs.
+type heap struct{ blob.Driver }
+
+func (heap) Put(context.Context, string, io.ReaderAt, int64) error { return nil }
+
+func TestOwnersAreWarnedOfTheQuotaThatTheJobKnows(t *testing.T) {
+	w := newWorld()
+	w.Warner = &quota.Warner{Blobs: blob.Store{Driver: heap{}}, Now: time.Now, Log: w.Log}
+	j := newJob("1", "ann", "bob", "carol")
+	j.Recipients[0].Limit = &delivery.Limit{Address: "ann@demo.test", Quota: account.Quota{Bytes: 1100}}
+	j.Recipients[1].Limit = &delivery.Limit{Address: "bob@demo.test", Quota: account.Quota{Bytes: 5000}}
+	// What is left for another time knows it, too.
+	w.boxes.fail = func(id account.ID, _ []account.Add) error {
+		if id == "ann" {
+			return kinds.Errorf(kinds.Conflict, "busy")
+		}
+		return nil
+	}
+	if errs := w.Handle(t.Context(), []queue.Received{message(t, "m1", j)}); errs[0] != nil || len(w.boxes.warned) != 0 {
+		t.Fatalf("%v, %d warnings", errs, len(w.boxes.warned))
+	}
+	left, _ := w.left(t)
+	w.boxes.fail = nil
+	if errs := w.Handle(t.Context(), []queue.Received{message(t, "m2", left)}); errs[0] != nil || len(w.boxes.warned) != 1 {
+		t.Fatalf("%v, %d warnings", errs, len(w.boxes.warned))
+	}
+	if got := string(w.boxes.warned[0].Content.Head); got != "Return-Path: <>\r\n" {
+		t.Errorf("%q", got)
+	}
 }
 
 func (w *world) parked(t *testing.T) []spool.Job {

@@ -205,11 +205,21 @@ func TestAppendKeepsTheBytesOfALargeMessage(t *testing.T) {
 }
 
 func TestTheQuotaHoldsForAppendAndCopy(t *testing.T) {
+	text := "Subject: x\r\n\r\n" + strings.Repeat("x", 1000) + "\r\n"
+	for what, fill := range map[string]func(*world){
+		"bytes":    func(w *world) { w.quota.Store(int64(len(text)) + 500) },
+		"messages": func(w *world) { w.messages.Store(1) },
+		"domain":   func(w *world) { w.full.Store(true) },
+	} {
+		t.Run(what, func(t *testing.T) { holdsForAppendAndCopy(t, text, fill) })
+	}
+}
+
+func holdsForAppendAndCopy(t *testing.T, text string, fill func(*world)) {
 	w := newWorld(t)
 	c := w.client(nil)
-	text := "Subject: x\r\n\r\n" + strings.Repeat("x", 1000) + "\r\n"
 	appendTo(t, c, "INBOX", text)
-	w.quota.Store(int64(len(text)) + 500)
+	fill(w)
 	cmd := c.Append("INBOX", int64(len(text)), nil)
 	_, _ = cmd.Write([]byte(text))
 	_ = cmd.Close()

@@ -52,6 +52,7 @@ func newTown() *town {
 	}
 	d.put("full@demo.test", 1000, "full@demo.test")
 	d.heads["full@demo.test"] = account.Head{Seq: 7, Standing: account.Standing{Totals: account.Totals{Bytes: 900}}}
+	d.put("anybody@full.test", 0, "anybody@full.test")
 	d.put("sales@demo.test", 0, "alice@demo.test")
 	d.put("team@demo.test", 0, "alice@demo.test", "bob@demo.test", "full@demo.test")
 	d.put("postmaster", 0, "alice@demo.test")
@@ -79,7 +80,7 @@ func (d *town) put(addr string, quota int64, accounts ...string) {
 	_, domain, _ := strings.Cut(addr, "@")
 	r := &directory.Resolution{Tenant: tenantOf(domain), Domain: domain}
 	for _, a := range accounts {
-		r.Recipients = append(r.Recipients, directory.Recipient{Address: a, Limits: directory.Limits{Domain: domain, Account: account.Quota{Bytes: quota}},
+		r.Recipients = append(r.Recipients, directory.Recipient{Address: a, Limits: directory.Limits{Domain: domain, Account: account.Quota{Bytes: quota}, Warnings: true},
 			Account: account.Ref{ID: account.ID(a), Epoch: 1, Tenant: r.Tenant}})
 	}
 	d.addresses[addr] = r

@@ -20,6 +20,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory/directorytest"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/quota"
 )
 
 type world struct {
@@ -35,7 +36,8 @@ func newWorld(t *testing.T) *world {
 		t.Setenv(name, "")
 	}
 	w := &world{World: directorytest.New(t), t: t, data: t.TempDir()}
-	server := httptest.NewServer(api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)}))
+	server := httptest.NewServer(api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Quota: quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
 	_, secret, err := w.CreateKey(t.Context(), directory.ServiceScope("setup"), "", "", "admin")
@@ -223,6 +225,27 @@ subaddresses     yes         -
 	if d := cmp.Diff(map[string]any{"protocols": []any{"imap"}}, own); d != "" {
 		t.Error(d)
 	}
+	w.says("settings set --tenant acme tenant-quota=1KiB messages=7 quota-warnings=off protocols=", `
+SETTING          EFFECTIVE               SET HERE
+quota            2147483648              -
+messages         7                       7
+domain-quota     0                       -
+domain-messages  0                       -
+tenant-quota     1024                    1024
+tenant-messages  0                       -
+quota-warnings   no                      no
+protocols        submission, imap, pop3  -
+scram            no                      -
+subaddresses     yes                     -
+`)
+	shown := w.json("", "tenant show acme")
+	if usage, _ := shown["usage"].(map[string]any); shown["quota"] != 1024.0 || usage["bytes"] != 0.0 || usage["counted"] == "" {
+		t.Errorf("%v", shown)
+	}
+	if counted := w.json("", "tenant count acme"); counted["messages"] != 0.0 {
+		t.Errorf("%v", counted)
+	}
+	w.fails("settings set domain-messages=many", "domain-messages is a number of messages")
 	w.fails("settings set colour=blue", "settings are")
 	w.fails("settings set quota=much", "number of bytes")
 	w.fails("settings set quota=iB", "number of bytes")

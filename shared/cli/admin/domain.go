@@ -19,7 +19,8 @@ func domains(c *connection) *cobra.Command {
 	}
 	return noun("domain", "Administer domains",
 		c.lister("List domains", "/v1/domains", []string{"tenant"}, fields...),
-		c.shower("show NAME", "Show a domain", "domains", "name", whole...),
+		c.shower("show NAME", "Show a domain, and what it holds if it has a quota", "domains", "name", append(whole, sharedUse()...)...),
+		c.counter("domain", "domains"),
 		create,
 		verb("verify NAME", "Look for the DNS record that proves the domain's owner, and activate it", cobra.ExactArgs(1), c.names("/v1/domains", "name"),
 			func(cmd *cobra.Command, args []string) error {

@@ -10,7 +10,8 @@ func tenants(c *connection) *cobra.Command {
 	fields := []string{"name", "suspended", "postmaster", "created"}
 	return noun("tenant", "Administer tenants",
 		c.lister("List tenants", "/v1/tenants", nil, fields...),
-		c.shower("show NAME", "Show a tenant", "tenants", "name", fields...),
+		c.shower("show NAME", "Show a tenant, and what it holds if it has a quota", "tenants", "name", append(fields, sharedUse()...)...),
+		c.counter("tenant", "tenants"),
 		verb("create NAME", "Create a tenant", cobra.ExactArgs(1), nil, func(cmd *cobra.Command, args []string) error {
 			return c.create(cmd, "/v1/tenants", object{"name": args[0]}, fields...)
 		}),
