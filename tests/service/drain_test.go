@@ -29,6 +29,24 @@ func (held) Receive(ctx context.Context, _ string, _ int, wait, _ time.Duration)
 	return nil, nil
 }
 
+const send = `
+s: connect smtp
+s<... 220
+s-> EHLO client.test
+s<* ^250 
+s-> MAIL FROM:<sender@elsewhere.test>
+s<... 250
+s-> RCPT TO:<alice@demo.test>
+s<... 250
+s-> DATA
+s<... 354
+s-> Subject: kept
+s->
+s-> body
+s-> .
+s<... 250
+`
+
 // A mail that was told 250 outlives a stop before its delivery, and sessions are told
 // that it is over.
 func TestADrainSaysGoodbyeAndLosesNothing(t *testing.T) {

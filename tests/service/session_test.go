@@ -12,24 +12,6 @@ import (
 	"github.com/godwit-mail/godwit/tests/world"
 )
 
-const send = `
-s: connect smtp
-s<... 220
-s-> EHLO client.test
-s<* ^250 
-s-> MAIL FROM:<sender@elsewhere.test>
-s<... 250
-s-> RCPT TO:<alice@demo.test>
-s<... 250
-s-> DATA
-s<... 354
-s-> Subject: kept
-s->
-s-> body
-s-> .
-s<... 250
-`
-
 const inMailbox = `
 eventually
 c: tls_connect imaps

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
+	"os"
 	"strings"
 
 	"github.com/godwit-mail/godwit/shared/cli"
@@ -44,11 +46,20 @@ func (w *World) Admin(method, path, body string) map[string]any {
 // it prints. The test fails unless it succeeds.
 func (w *World) Godwit(words ...string) string {
 	w.t.Helper()
+	out, err := godwit(append(words, "--url", w.api, "--key", w.key)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
+// godwit runs the command and gives what it prints.
+func godwit(words ...string) (string, error) {
 	var out, errs bytes.Buffer
-	code := cli.Main(cli.Process{Args: append(words, "--url", w.api, "--key", w.key), In: strings.NewReader(""), Out: &out, Err: &errs,
+	code := cli.Main(cli.Process{Args: words, Env: os.Environ(), In: strings.NewReader(""), Out: &out, Err: &errs,
 		Stop: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }})
 	if code != 0 {
-		w.t.Fatalf("godwit %s: exit code %d: %s", strings.Join(words, " "), code, &errs)
+		return "", fmt.Errorf("godwit %s: exit code %d: %s", strings.Join(words, " "), code, &errs)
 	}
-	return out.String()
+	return out.String(), nil
 }

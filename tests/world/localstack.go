@@ -1,0 +1,81 @@
+//go:build localstack
+
+package world
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"testing"
+
+	"github.com/godwit-mail/godwit/shared/serve"
+	"github.com/godwit-mail/godwit/shared/settings"
+	"github.com/godwit-mail/godwit/tests/process"
+)
+
+// deployed is what Main has made for the tests of its package.
+var deployed *Deployed
+
+// Main makes a service in the emulated cloud, runs the tests of a package that uses New,
+// and removes the service again.
+func Main(m *testing.M) { os.Exit(run(m)) }
+
+func run(m *testing.M) (code int) {
+	d, err := Deploy()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer func() {
+		if err := d.Destroy(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = 1
+		}
+	}()
+	deployed = d
+	return m.Run()
+}
+
+// New starts gateways over the service in the emulated cloud, whose directory is as new;
+// they end with the test if they were not stopped before.
+func New(t *testing.T) *World {
+	t.Helper()
+	return start(t, serve.Options{})
+}
+
+func start(t *testing.T, o serve.Options) *World {
+	t.Helper()
+	w := &World{Data: t.TempDir(), t: t, Log: &Log{}, done: make(chan error, 1), api: deployed.API}
+	w.Ports, w.key = deployed.Fresh(t)
+	o.Log = w.logger(o)
+	flags := deployed.settings()
+	flags["data"], flags["health-address"] = w.Data, "127.0.0.1:0"
+	for _, name := range listeners {
+		flags[name+"-address"] = "127.0.0.1:0"
+	}
+	s, _, err := settings.Load(settings.Gateway, "", nil, flags)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.run(func(ctx context.Context) (*serve.Service, error) {
+		return serve.OpenGateway(ctx, s, serve.Protocols, o)
+	})
+	return w
+}
+
+// Program is New with the real program in a process of its own.
+func Program(t *testing.T, binary string) *process.Service {
+	t.Helper()
+	deployed.Fresh(t)
+	var flags []string
+	for k, v := range deployed.settings() {
+		flags = append(flags, "--"+k+"="+v)
+	}
+	s, err := process.StartGateway(binary, t.TempDir(), nil, flags...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(s.Kill)
+	s.Password = map[string]string{Alice: Password, Bob: Password}
+	return s
+}
