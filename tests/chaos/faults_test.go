@@ -3,25 +3,17 @@
 package chaos_test
 
 import (
-	"bufio"
-	"crypto/tls"
-	"encoding/base64"
 	"fmt"
-	"io"
 	"maps"
 	"math/rand/v2"
-	"net/http"
-	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
-	"github.com/godwit-mail/godwit/functions/api"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/cloud/cloudtest"
-	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/ports"
 )
 
@@ -70,11 +62,11 @@ type deeds struct {
 
 // deed is what has become of one message: each is a yes, or a perhaps.
 type deed struct {
-	name                              string
-	appended, moved, flagged          bool
-	copies                            int
-	triedAppend, triedMove, triedFlag bool
-	triedCopies                       int
+	name                     string
+	appended, moved, flagged bool
+	copies                   int
+	triedMove, triedFlag     bool
+	triedCopies              int
 }
 
 func (d *deeds) run(messages int) {
@@ -84,11 +76,8 @@ func (d *deeds) run(messages int) {
 		}
 	}()
 	for i := range messages {
-		m := &deed{name: fmt.Sprintf("deed-%d-%d", d.n, i), triedAppend: true}
-		d.mails = append(d.mails, m)
-		mail := compose(m.name)
-		said := d.do("APPEND Drafts {%d+}\r\n%s", len(mail), mail)
-		if m.appended = said == "OK"; !m.appended {
+		m := d.append(fmt.Sprintf("deed-%d-%d", d.n, i))
+		if !m.appended {
 			continue
 		}
 		uid := d.c.uid
@@ -113,6 +102,14 @@ func (d *deeds) run(messages int) {
 			m.moved = d.do("UID MOVE %d Sent", uid) == "OK"
 		}
 	}
+}
+
+// append puts a mail into Drafts.
+func (d *deeds) append(name string) *deed {
+	mail := compose(name)
+	m := &deed{name: name, appended: d.do("APPEND Drafts {%d+}\r\n%s", len(mail), mail) == "OK"}
+	d.mails = append(d.mails, m)
+	return m
 }
 
 // do gives OK, NO or the word that the connection was lost. Anything but OK and what means
@@ -250,162 +247,4 @@ func (w *town) flagged(address string, mailboxes ...string) map[string]bool {
 		}
 	}
 	return names
-}
-
-// Administration over failing calls: what is told done is done, and what fails is told with
-// 503.
-func TestTheAPIOverFailingCalls(t *testing.T) {
-	t.Parallel()
-	w := newTown(t, cloudtest.Options{}, alice)
-	_, key, err := w.directory.CreateKey(t.Context(), directory.ServiceScope("test"), "", "", "test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p := w.open(cloudtest.Impatient(cloudtest.Failing(t, cloudtest.OneIn(t, 3)), 2))
-	handler := api.New(api.Config{Records: p.Records, Now: time.Now, Log: w.logger(), Directory: directory.New(directory.Config{
-		Records: p.Records, Accounts: directory.Journals(w.store(p, false)), Now: time.Now, Log: w.logger()})})
-	codes := map[int]int{}
-	ask := func(method, path, body string) int {
-		r := httptest.NewRequestWithContext(t.Context(), method, path, strings.NewReader(body))
-		r.Header.Set("Authorization", "Bearer "+key)
-		if body != "" {
-			r.Header.Set("Content-Type", "application/json")
-		}
-		answer := httptest.NewRecorder()
-		handler.ServeHTTP(answer, r)
-		codes[answer.Code]++
-		if answer.Code/100 != 2 && answer.Code != http.StatusServiceUnavailable && answer.Code != http.StatusConflict {
-			t.Errorf("%s %s: %d %s", method, path, answer.Code, answer.Body)
-		}
-		return answer.Code
-	}
-	for i := range 12 {
-		address := fmt.Sprintf("user-%d@%s", i, domain)
-		made := 0
-		poll(t, time.Minute, "the account is made", func() bool {
-			made = ask("POST", "/v1/accounts", fmt.Sprintf(`{"address":%q}`, address))
-			return made != http.StatusServiceUnavailable
-		})
-		poll(t, time.Minute, "the account is read", func() bool { return ask("GET", "/v1/accounts/"+address, "") == http.StatusOK })
-		a, err := w.directory.Account(t.Context(), directory.ServiceScope("test"), address)
-		if err != nil {
-			t.Fatalf("%s: %d, and then %v", address, made, err)
-		}
-		opened, err := w.accounts.Open(t.Context(), a.Ref)
-		if err != nil {
-			t.Fatalf("%s is made, and has no journal: %v", address, err)
-		}
-		opened.Close()
-	}
-	t.Logf("answers: %v", codes)
-	if codes[http.StatusServiceUnavailable] == 0 {
-		t.Error("no request met a fault")
-	}
-}
-
-// A part of the cloud is away for a while: all failures are told as such that pass, and
-// then all goes on.
-func TestAnOutageIsToldAsOne(t *testing.T) {
-	t.Parallel()
-	w, all := newTown(t, cloudtest.Options{Redrive: 100}, alice, bob), &ledger{}
-	var mu sync.Mutex
-	away, calls := "", 0
-	set := func(part string) {
-		mu.Lock()
-		defer mu.Unlock()
-		away, calls = part, 0
-	}
-	faults := cloudtest.Faults()
-	g := w.gateway(cloudtest.Impatient(cloudtest.Failing(t, func(c cloudtest.Call) cloudtest.Fault {
-		mu.Lock()
-		defer mu.Unlock()
-		part, _, found := strings.Cut(c.Operation, ".")
-		if !found {
-			part = "S3"
-		}
-		if away == "" || !strings.HasPrefix(part, away) {
-			return cloudtest.None
-		}
-		calls++
-		return faults[calls%len(faults)]
-	}), 2), ports.Decorators{})
-	w.functions(1, nil)
-	d := &deeds{g: g, answers: map[string]int{}}
-	for _, part := range []string{"DynamoDB", "S3", "AmazonSQS"} {
-		d.do("NOOP")
-		set(part)
-		for i := range 4 {
-			all.send(g, fmt.Sprintf("%s-%d", part, i), alice, bob)
-		}
-		mail := compose("outage")
-		d.do("APPEND Drafts {%d+}\r\n%s", len(mail), mail)
-		d.do("SELECT INBOX")
-		d.do("NOOP")
-		for range 4 {
-			d.logins(part == "DynamoDB")
-		}
-		d.do("SELECT Drafts")
-		set("")
-		all.deliver(g, part+"-after", alice, bob)
-	}
-	w.drained(time.Minute)
-	told := all.check(w, alice, bob)
-	t.Logf("%d of %d mails were told 250, replies: %v; IMAP: %v", told, len(all.mails), all.codes, d.answers)
-	if d.answers["APPEND NO"] < 2 {
-		t.Errorf("APPEND met no outage: %v", d.answers)
-	}
-	w.nothingParked()
-}
-
-// logins logs in for submission and to POP3, which fails when the directory is away, and then
-// never for good.
-func (d *deeds) logins(away bool) {
-	plain := base64.StdEncoding.EncodeToString([]byte("\x00" + alice + "\x00" + password))
-	for _, l := range []struct {
-		listener, well, passes string
-		say                    []string
-	}{
-		{"submissions", "235 ", "454 4.7.0 Temporary", []string{"AUTH PLAIN " + plain}},
-		{"pop3s", "+OK", "-ERR [SYS/TEMP] Try again later", []string{"USER " + alice, "PASS " + password}},
-	} {
-		said, err := d.g.converse(l.listener, l.say)
-		want := l.well
-		if away {
-			want = l.passes
-		}
-		if err != nil || !strings.HasPrefix(said, want) {
-			d.g.t.Errorf("%s: the answer to the login is %q, %v; want %q", l.listener, said, err, want)
-		}
-	}
-}
-
-// converse says lines after the greeting, each after the answer to the last, and gives the
-// last answer.
-func (g *gateway) converse(listener string, say []string) (said string, err error) {
-	conn, err := tls.Dial("tcp", g.Address(listener), &tls.Config{InsecureSkipVerify: true})
-	if err != nil {
-		return "", err
-	}
-	defer conn.Close()
-	in := bufio.NewReader(conn)
-	if said, err = in.ReadString('\n'); err != nil {
-		return said, err
-	}
-	if listener == "submissions" {
-		say = append([]string{"EHLO client.test"}, say...)
-	}
-	for _, line := range say {
-		if _, err := io.WriteString(conn, line+"\r\n"); err != nil {
-			return "", err
-		}
-		for {
-			if said, err = in.ReadString('\n'); err != nil || len(said) < 4 || said[3] != '-' {
-				break
-			}
-		}
-		if err != nil {
-			return said, err
-		}
-	}
-	return strings.TrimSpace(said), nil
 }

@@ -89,16 +89,21 @@ func (g *gateway) login(t *testing.T, user, mailbox string) *client {
 	return c
 }
 
-// reader watches INBOX by IDLE and fetches what it is told of. It fails the test when UIDs
-// don't rise, when one is missing between two, or when EXISTS becomes less without EXPUNGE.
+// reader watches a mailbox by IDLE and fetches what it is told of. It fails the test when
+// UIDs don't rise, when one is missing between two though nothing is expunged there, or when
+// EXISTS becomes less without EXPUNGE.
 type reader struct {
 	*client
-	t *testing.T
+	t       *testing.T
+	mailbox string
+	dense   bool // nothing is expunged
 
 	mu    sync.Mutex
 	uids  []uint32 // by sequence number, as far as they were fetched
 	there int      // as EXISTS and EXPUNGE say
+	last  uint64   // UID that was fetched
 	times int      // it was told of more
+	gone  int      // it was told of by EXPUNGE
 	wrong []string
 	over  bool
 }
@@ -106,7 +111,12 @@ type reader struct {
 // watch begins to watch the INBOX of an account in which nothing is ever expunged.
 func watch(t *testing.T, g *gateway, user string) *reader {
 	t.Helper()
-	r := &reader{t: t, client: g.login(t, user, "Archive")}
+	return watchMailbox(t, g, user, "INBOX", true)
+}
+
+func watchMailbox(t *testing.T, g *gateway, user, mailbox string, dense bool) *reader {
+	t.Helper()
+	r := &reader{t: t, mailbox: mailbox, dense: dense, client: g.login(t, user, "Archive")}
 	r.client.untagged = r.heard
 	done := make(chan struct{})
 	go func() {
@@ -133,7 +143,7 @@ func watch(t *testing.T, g *gateway, user string) *reader {
 }
 
 func (r *reader) run() error {
-	if said, err := r.do("SELECT INBOX"); err != nil || !strings.HasPrefix(said, "OK") {
+	if said, err := r.do("SELECT %s", r.mailbox); err != nil || !strings.HasPrefix(said, "OK") {
 		return fmt.Errorf("SELECT: %q, %w", said, err)
 	}
 	for {
@@ -189,27 +199,36 @@ func (r *reader) heard(s string) {
 		}
 		r.there = n
 	case "EXPUNGE":
-		r.wrong = append(r.wrong, s)
+		if r.dense || n < 1 || n > r.there {
+			r.wrong = append(r.wrong, fmt.Sprintf("%q, of %d messages", s, r.there))
+			return
+		}
+		r.there--
+		r.gone++
+		if n <= len(r.uids) {
+			r.uids = slices.Delete(r.uids, n-1, n)
+		}
 	case "FETCH":
 		_, text, ok := strings.Cut(s, "UID ")
 		uid, err := strconv.ParseUint(strings.TrimRight(strings.SplitN(text, " ", 2)[0], ")"), 10, 32)
-		// Nothing is expunged, so each UID follows the one before.
-		if !ok || err != nil || uid != uint64(n) || n > r.there {
-			r.wrong = append(r.wrong, fmt.Sprintf("%q, of %d messages", s, r.there))
+		if !ok || err != nil || n < 1 || n > r.there || r.dense && uid != uint64(n) ||
+			n <= len(r.uids) && uint64(r.uids[n-1]) != uid || n > len(r.uids) && uid <= r.last {
+			r.wrong = append(r.wrong, fmt.Sprintf("%q, of %d messages, of which %v are known, the last one is %d", s, r.there, r.uids, r.last))
+			return
 		}
 		if n == len(r.uids)+1 { // not the flags of one that it knows or will ask for
-			r.uids = append(r.uids, uint32(uid))
+			r.uids, r.last = append(r.uids, uint32(uid)), uid
 		}
 	}
 }
 
-// sees waits until the reader was told of n messages, and no more.
+// sees waits until the reader has the UIDs of n messages, which are all that it was told of.
 func (r *reader) sees(n int) {
 	r.t.Helper()
 	poll(r.t, time.Minute, fmt.Sprintf("the reader sees %d messages", n), func() bool {
 		r.mu.Lock()
 		defer r.mu.Unlock()
-		return len(r.uids) >= n || len(r.wrong) > 0
+		return len(r.uids) == n && r.there == n || len(r.wrong) > 0
 	})
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -24,9 +24,10 @@ func TestManyWritersOfOneAccountAreSeenInOneOrder(t *testing.T) {
 	const mails, appends, moves = 40, 12, 12
 	w, all := newTown(t, cloudtest.Options{Redrive: 100}, alice), &ledger{}
 	gateways := []*gateway{w.gateway(nil, ports.Decorators{}), w.gateway(nil, ports.Decorators{})}
-	var readers []*reader
+	var readers, drafts []*reader
 	for _, g := range gateways {
 		readers = append(readers, watch(t, g, alice))
+		drafts = append(drafts, watchMailbox(t, g, alice, "Drafts", false))
 	}
 	follow := w.follow(alice)
 	w.functions(4, nil)
@@ -81,6 +82,9 @@ func TestManyWritersOfOneAccountAreSeenInOneOrder(t *testing.T) {
 	for _, r := range readers {
 		r.sees(mails + appends)
 	}
+	for _, r := range drafts {
+		r.sees(0)
+	}
 	if told := all.check(w, alice); told != mails+appends {
 		t.Errorf("%d mails were told OK, want %d", told, mails+appends)
 	}
@@ -98,7 +102,8 @@ func TestManyWritersOfOneAccountAreSeenInOneOrder(t *testing.T) {
 	w.sameUIDs(gateways[0], gateways[1])
 	follow()
 	w.nothingParked()
-	t.Logf("%d entries; the readers were told of news %d and %d times", w.last(alice), readers[0].times, readers[1].times)
+	t.Logf("%d entries; the readers were told of news %d and %d times, and that of %d messages %d and %d went",
+		w.last(alice), readers[0].times, readers[1].times, moves, drafts[0].gone, drafts[1].gone)
 }
 
 // sameUIDs compares what two gateways answer of each message in each mailbox.
