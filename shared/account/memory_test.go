@@ -94,6 +94,28 @@ func (m *memory) Last(ctx context.Context, p journal.Partition) (journal.Entry, 
 	return m.entries[p][slices.Max(slices.Collect(maps.Keys(m.entries[p])))], nil
 }
 
+func (m *memory) Tail(ctx context.Context, p journal.Partition, limit int) (found []journal.Entry, err error) {
+	if limit < 1 || limit > 1000 {
+		return nil, kinds.Errorf(kinds.Invalid, "memory: tail of %d", limit)
+	}
+	if _, err := m.Last(ctx, p); err != nil {
+		return nil, err
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	size := 0
+	for _, seq := range slices.Backward(slices.Sorted(maps.Keys(m.entries[p]))) {
+		e := m.entries[p][seq]
+		size += len(e.Data)
+		if len(found) == limit || len(found) > 0 && size > journal.MaxPage {
+			break
+		}
+		found = append(found, e)
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
 func (m *memory) Trim(_ context.Context, p journal.Partition, through uint64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -39,6 +39,12 @@ func (w *journalDriver) Last(ctx context.Context, p journal.Partition) (journal.
 	})
 }
 
+func (w *journalDriver) Tail(ctx context.Context, p journal.Partition, limit int) ([]journal.Entry, error) {
+	return result1(ctx, w.p, "journal.Tail", string(p), func(ctx context.Context) ([]journal.Entry, error) {
+		return w.d.Tail(ctx, p, limit)
+	})
+}
+
 func (w *journalDriver) Trim(ctx context.Context, p journal.Partition, through uint64) error {
 	return result0(ctx, w.p, "journal.Trim", string(p), func(ctx context.Context) error {
 		return w.d.Trim(ctx, p, through)

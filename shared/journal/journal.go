@@ -58,6 +58,10 @@ type Driver interface {
 	// partition is empty.
 	Last(ctx context.Context, p Partition) (Entry, error)
 
+	// Tail returns the entries with the highest Seq in order, consistently: at most limit
+	// (1..1000) and MaxPage bytes, but always one; NotFound when the partition is empty.
+	Tail(ctx context.Context, p Partition, limit int) ([]Entry, error)
+
 	// Trim deletes entries with Seq <= through, oldest first, and may stop half-way
 	// with an error; what is left is then still a dense suffix. It never deletes the
 	// last entry. Deleting what is not there is success.

@@ -30,6 +30,11 @@ func (w *journalDriver) Last(ctx context.Context, p journal.Partition) (last jou
 	return w.d.Last(ctx, p)
 }
 
+func (w *journalDriver) Tail(ctx context.Context, p journal.Partition, limit int) (tail []journal.Entry, err error) {
+	defer w.h.after("journal", "Tail", time.Now(), &err)
+	return w.d.Tail(ctx, p, limit)
+}
+
 func (w *journalDriver) Trim(ctx context.Context, p journal.Partition, through uint64) (err error) {
 	defer w.h.after("journal", "Trim", time.Now(), &err)
 	return w.d.Trim(ctx, p, through)

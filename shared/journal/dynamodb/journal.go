@@ -8,6 +8,7 @@ package dynamodb
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"time"
 
@@ -111,6 +112,35 @@ func (j *Journal) Last(ctx context.Context, p journal.Partition) (journal.Entry,
 		return journal.Entry{}, kinds.Errorf(kinds.NotFound, "journal: the partition is empty")
 	}
 	return entry(out.Items[0])
+}
+
+// Tail returns the entries with the highest numbers, in order.
+func (j *Journal) Tail(ctx context.Context, p journal.Partition, limit int) (tail []journal.Entry, err error) {
+	if limit < 1 || limit > 1000 {
+		return nil, kinds.Errorf(kinds.Invalid, "journal: a limit of %d", limit)
+	}
+	q := j.query(p, "p = :p AND n > :n", 0, int32(limit))
+	q.ScanIndexForward = aws.Bool(false)
+	out, err := j.client.Query(ctx, q)
+	if err != nil {
+		return nil, awsclient.Err(err, "journal: tail")
+	}
+	size := 0
+	for _, it := range out.Items {
+		e, err := entry(it)
+		if err != nil {
+			return nil, err
+		}
+		if size += len(e.Data); len(tail) > 0 && size > journal.MaxPage {
+			break
+		}
+		tail = append(tail, e)
+	}
+	if len(tail) == 0 {
+		return nil, kinds.Errorf(kinds.NotFound, "journal: the partition is empty")
+	}
+	slices.Reverse(tail)
+	return tail, nil
 }
 
 // Trim deletes entries up to a number, but never the last one. One by one: a batch has

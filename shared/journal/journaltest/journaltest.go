@@ -39,6 +39,7 @@ func Run(t *testing.T, open func(t *testing.T) World) {
 		{"a read ends at a page of bytes, but holds one entry at least", pages},
 		{"partitions do not see each other", partitions},
 		{"the last entry is the one with the highest number", last},
+		{"a tail is the last entries in order, up to a limit and a page of bytes", tail},
 		{"a trim deletes up to a number and never the last entry", trim},
 		{"a trim that stopped half-way leaves a dense suffix and can be run again", trimStopped},
 		{"what was appended is there after a restart", reopen},
@@ -236,6 +237,32 @@ func last(t *testing.T, w World) {
 		if !same(got, e) {
 			t.Errorf("last is %v, want %v", got, e)
 		}
+	}
+}
+
+func tail(t *testing.T, w World) {
+	_, err := w.Driver.Tail(t.Context(), p, 5)
+	porttest.Kind(t, err, kinds.NotFound)
+	for _, limit := range []int{0, 1001} {
+		_, err = w.Driver.Tail(t.Context(), p, limit)
+		porttest.Kind(t, err, kinds.Invalid)
+	}
+	fill(t, w.Driver, p, 12)
+	for limit, want := range map[int]string{1: "[12]", 4: "[9 10 11 12]", 1000: "[1 2 3 4 5 6 7 8 9 10 11 12]"} {
+		got, err := w.Driver.Tail(t.Context(), p, limit)
+		porttest.OK(t, err)
+		if fmt.Sprint(numbers(got)) != want || !same(got[len(got)-1], entry(12, "op12", "data12")) {
+			t.Errorf("a tail of %d is %v, want %s", limit, got, want)
+		}
+	}
+	big := string(bytes.Repeat([]byte{1}, 390<<10))
+	for seq := range uint64(4) {
+		porttest.OK(t, w.Driver.Append(t.Context(), "big", entry(seq+1, "op", big)))
+	}
+	got, err := w.Driver.Tail(t.Context(), "big", 1000)
+	porttest.OK(t, err)
+	if fmt.Sprint(numbers(got)) != "[3 4]" {
+		t.Errorf("a tail of large entries is %v", numbers(got))
 	}
 }
 

@@ -4,6 +4,7 @@ package sqlite
 import (
 	"context"
 	"database/sql/driver"
+	"slices"
 	"sync"
 	"time"
 
@@ -131,6 +132,42 @@ func (j *Journal) Last(ctx context.Context, p journal.Partition) (last journal.E
 		err = kinds.Errorf(kinds.NotFound, "journal: the partition is empty")
 	}
 	return last, err
+}
+
+// Tail returns the entries with the highest numbers, in order.
+func (j *Journal) Tail(ctx context.Context, p journal.Partition, limit int) (tail []journal.Entry, err error) {
+	if limit < 1 || limit > 1000 {
+		return nil, kinds.Errorf(kinds.Invalid, "journal: a limit of %d", limit)
+	}
+	err = j.db.Read(ctx, func(c *sqlitedb.Conn) error {
+		n, err := j.known(c, p)
+		if err != nil || n == 0 {
+			return err
+		}
+		size := 0
+		err = c.Query(func(cols []driver.Value) error {
+			e := entry(uint64(cols[0].(int64)&maxSeq), cols[1], cols[2])
+			size += len(e.Data)
+			if len(tail) > 0 && size > journal.MaxPage {
+				return errPageFull
+			}
+			tail = append(tail, e)
+			return nil
+		}, `SELECT id, op, data FROM journal_entry WHERE id > ? AND id <= ? ORDER BY id DESC LIMIT ?`,
+			n<<seqBits, n<<seqBits|maxSeq, int64(limit))
+		if err == errPageFull {
+			return nil
+		}
+		return err
+	})
+	if err == nil && len(tail) == 0 {
+		err = kinds.Errorf(kinds.NotFound, "journal: the partition is empty")
+	}
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(tail)
+	return tail, nil
 }
 
 // Trim deletes entries up to a number, but never the last one.
