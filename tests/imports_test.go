@@ -34,7 +34,7 @@ var (
 	helpers  = []string{"shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/...", "shared/cloud/cloudtest", "shared/ports/portstest"}
 	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "shared/cloud", "functions/*/bootstrap"}
 	gateways = []string{"gateways/smtp/...", "gateways/pop3/...", "gateways/imap/..."}
-	steps    = []string{"functions/deliver/...", "functions/api/..."}
+	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/..."}
 )
 
 var rules = []rule{
@@ -86,6 +86,10 @@ var rules = []rule{
 	{
 		why: "the API's handler runs without any other function",
 		who: []string{"functions/api/..."}, never: []string{"functions/deliver/..."},
+	},
+	{
+		why: "a compaction is between an account's journal and its snapshots",
+		who: []string{"functions/compact/..."}, never: []string{"functions/deliver/...", "functions/api/...", "net/http"},
 	},
 	{
 		why: "what is shared knows none of those who share it",

@@ -132,7 +132,7 @@ func (l *lister) item(name string) *imap.ListData {
 		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
 	}
 	if l.options.ReturnStatus != nil && m != nil {
-		data.Status = statusOf(m, l.options.ReturnStatus)
+		data.Status = statusOf(m)
 	}
 	return data
 }

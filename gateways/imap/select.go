@@ -14,9 +14,15 @@ func (s *session) Select(name string, options *imap.SelectOptions) (*imap.Select
 	if err := s.account.Refresh(ctx); err != nil {
 		return nil, s.fail(err)
 	}
-	state := s.account.State()
-	m := state.Mailbox(name)
+	m := s.account.State().Mailbox(name)
 	if m == nil {
+		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+	}
+	state, err := s.account.Load(ctx, m.ID)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	if m = state.MailboxByID(m.ID); m == nil {
 		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
 	s.view = newView(m, state, options.ReadOnly)

@@ -17,20 +17,13 @@ func (s *session) Status(name string, options *imap.StatusOptions) (*imap.Status
 	if m == nil {
 		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
-	return statusOf(m, options), nil
+	return statusOf(m), nil
 }
 
 // statusOf answers all that may be asked, for imapserver falls over what is missing.
-func statusOf(m *account.Mailbox, options *imap.StatusOptions) *imap.StatusData {
+func statusOf(m *account.Mailbox) *imap.StatusData {
 	count, unseen, deleted := uint32(m.Count), uint32(m.Unseen), uint32(m.Deleted)
-	recent, limit, bytes, storage := uint32(0), uint32(MaxAppend), m.Bytes, int64(0)
-	if options.DeletedStorage && m.Deleted > 0 {
-		for _, msg := range m.Messages() {
-			if msg.Flags&account.Deleted != 0 {
-				storage += msg.Size
-			}
-		}
-	}
+	recent, limit, bytes, storage := uint32(0), uint32(MaxAppend), m.Bytes, m.DeletedBytes
 	return &imap.StatusData{Mailbox: m.Name, NumMessages: &count, NumRecent: &recent, UIDNext: imap.UID(m.UIDNext),
 		UIDValidity: m.UIDValidity, NumUnseen: &unseen, NumDeleted: &deleted, Size: &bytes, AppendLimit: &limit,
 		DeletedStorage: &storage}

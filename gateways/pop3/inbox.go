@@ -25,9 +25,14 @@ func openInbox(ctx context.Context, store *account.Store, id *directory.Identity
 	if err != nil {
 		return nil, err
 	}
+	state, err := acct.Load(ctx, account.Inbox)
+	if err != nil {
+		acct.Close()
+		return nil, err
+	}
 	d := &maildrop{view: &inbox{store: store, acct: acct, login: id.Generation,
 		by: account.By{Actor: string(id.Account.ID), Protocol: directory.POP3, Session: session, Domain: id.Domain}}}
-	box := acct.State().MailboxByID(account.Inbox)
+	box := state.MailboxByID(account.Inbox)
 	d.validity = box.UIDValidity
 	d.items = make([]item, 0, box.Len())
 	taken := map[string]bool{}

@@ -22,18 +22,27 @@ type core struct {
 	part  journal.Partition
 	refs  int // under Store.mu
 
-	state atomic.Pointer[State] // nil until read; changed by whoever holds the account's lock
-	read  time.Time             // when state was known to be the last; under the account's lock
+	// Changed by whoever holds the account's lock.
+	state   atomic.Pointer[State]    // nil until read
+	snap    atomic.Pointer[snapshot] // what state has not in memory is there; nil: it has all
+	dir     atomic.Pointer[snapshot] // the newest of which this process knows where contents are
+	read    time.Time                // when state was known to be the last
+	overdue bool                     // a compaction is to be asked for
+	broken  bool                     // since a snapshot was found to be broken
 
 	mu      sync.Mutex
 	changed chan struct{}
 
 	refreshing atomic.Bool // an event is being followed
+	complained atomic.Bool // about contents that are broken
 }
 
 // Open opens the account, in the state that it has when Open is called, or a later one.
 // NotFound when there is no such account. A closed account opens; its Standing says so.
-func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) {
+func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) { return s.open(ctx, ref, true) }
+
+// open is Open; ask: for a compaction, when it is missing.
+func (s *Store) open(ctx context.Context, ref Ref, ask bool) (*Account, error) {
 	if err := ref.check(); err != nil {
 		return nil, err
 	}
@@ -48,7 +57,7 @@ func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) {
 	s.idle.drop(p)
 	s.mu.Unlock()
 	a := &Account{core: c}
-	if err := c.enter(ctx); err != nil {
+	if err := c.enter(ctx, ask); err != nil {
 		a.Close()
 		return nil, err
 	}
@@ -57,7 +66,7 @@ func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) {
 
 // enter registers as watcher, then reads the tail: whoever writes either is read here
 // or sees the registration.
-func (c *core) enter(ctx context.Context) error {
+func (c *core) enter(ctx context.Context, ask bool) error {
 	if err := c.store.watch(ctx, c.part); err != nil {
 		return err
 	}
@@ -67,6 +76,9 @@ func (c *core) enter(ctx context.Context) error {
 	}
 	defer unlock()
 	_, err = c.refresh(ctx)
+	if err == nil && ask {
+		c.askIfOverdue(ctx)
+	}
 	return err
 }
 
@@ -87,9 +99,21 @@ func (a *Account) Close() {
 		delete(s.accounts, c.part)
 		return
 	}
-	for _, p := range s.idle.put(c.part, c, state.Size()) {
+	for _, p := range s.idle.put(c.part, c, c.size(state)) {
 		delete(s.accounts, p)
 	}
+}
+
+// size estimates the bytes of memory that an account takes.
+func (c *core) size(state *State) int64 {
+	n := state.Size()
+	if snap := c.snap.Load(); snap != nil {
+		n += snap.size()
+	}
+	if dir := c.dir.Load(); dir != nil && dir != c.snap.Load() {
+		n += dir.size()
+	}
+	return n
 }
 
 // Ref is the account's reference.

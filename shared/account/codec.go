@@ -10,8 +10,18 @@ import (
 )
 
 // Version is the format of entries that this package writes, and the newest MinReader
-// that it may fold.
-const Version = 1
+// that it may fold. Since 2 there is Op.Snapshot; an entry without it asks for no more than
+// reader 1.
+const Version = 2
+
+func minReader(ops []Op) uint8 {
+	for i := range ops {
+		if ops[i].Snapshot != nil {
+			return 2
+		}
+	}
+	return 1
+}
 
 // Limits of decoding.
 const (
@@ -69,12 +79,11 @@ func Decode(b []byte) (*Entry, error) {
 		return nil, err
 	}
 	e := new(Entry)
-	if err := decMode.Unmarshal(b, e); err != nil {
-		var unknown *cbor.UnknownFieldError
-		if errors.As(err, &unknown) || probe(b) > Version {
+	if err := unmarshal(b, e); err != nil {
+		if probe(b) > Version {
 			return nil, kinds.Errorf(kinds.TooNew, "account: decode entry: %w", err)
 		}
-		return nil, kinds.Errorf(kinds.Corrupt, "account: decode entry: %w", err)
+		return nil, err
 	}
 	if e.MinReader > Version || e.KeyID != "" {
 		return nil, kinds.Errorf(kinds.TooNew, "account: entry %d needs reader %d, key %q", e.Seq, e.MinReader, e.KeyID)
@@ -83,6 +92,17 @@ func Decode(b []byte) (*Entry, error) {
 		return nil, kinds.Errorf(kinds.Corrupt, "account: entry %d has %d operations", e.Seq, len(e.Ops))
 	}
 	return e, nil
+}
+
+// unmarshal decodes: kinds.TooNew when there is a field that is not known, which a newer
+// version has added.
+func unmarshal(b []byte, v any) error {
+	err := decMode.Unmarshal(b, v)
+	var unknown *cbor.UnknownFieldError
+	if errors.As(err, &unknown) {
+		return kinds.Errorf(kinds.TooNew, "account: decode: %w", err)
+	}
+	return kinds.Wrap(kinds.Corrupt, err, "account: decode")
 }
 
 // probe finds MinReader in an entry of which nothing else may be known.

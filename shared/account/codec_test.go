@@ -40,8 +40,8 @@ func TestAnEntryIsReadBackAsItWasWritten(t *testing.T) {
 
 func TestWhatANewerVersionWroteIsNeverSkipped(t *testing.T) {
 	for name, change := range map[string]func(map[int]any){
-		"the oldest reader is newer":            func(m map[int]any) { m[2] = 2 },
-		"and so is the type of a field":         func(m map[int]any) { m[2] = 2; m[6] = 17 },
+		"the oldest reader is newer":            func(m map[int]any) { m[2] = Version + 1 },
+		"and so is the type of a field":         func(m map[int]any) { m[2] = Version + 1; m[6] = 17 },
 		"a field of an entry":                   func(m map[int]any) { m[99] = 1 },
 		"an operation":                          func(m map[int]any) { m[8] = []any{map[int]any{99: 1}} },
 		"a field of an operation":               func(m map[int]any) { m[8] = []any{map[int]any{9: map[int]any{1: 2, 99: true}}} },

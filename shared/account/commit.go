@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -21,7 +22,7 @@ func (a *Account) Do(ctx context.Context, by By, command func(*State) ([]Op, err
 	if err != nil || e == nil {
 		return Entry{}, err
 	}
-	a.core.store.tell(ctx, a.core.part, e.Seq)
+	a.core.store.wrote(ctx, a.core.ref, e.Seq)
 	return *e, nil
 }
 
@@ -41,6 +42,16 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 	for try := 0; try < maxTries; {
 		state := c.state.Load()
 		ops, err := run(state, command)
+		needs := state.needs(ops)
+		if cold := (*coldError)(nil); errors.As(err, &cold) {
+			needs = []need{{box: cold.box, whole: true, tombs: true}}
+		}
+		if len(needs) > 0 {
+			if err := c.warm(ctx, needs); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err != nil || len(ops) == 0 {
 			if fresh {
 				return nil, err
@@ -82,6 +93,21 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 	return nil, kinds.Errorf(kinds.Conflict, "account %s: others were faster %d times", c.part, maxTries)
 }
 
+// coldError is what a command gives that needs a mailbox's messages and does not have them:
+// they are read and it is run again.
+type coldError struct{ box MailboxID }
+
+func (c *coldError) Error() string { return "account: a mailbox is not in memory" }
+
+// messages gives a mailbox with its messages to a command, nil if there is no such one.
+func (s *State) messages(id MailboxID) (*Mailbox, error) {
+	m := s.MailboxByID(id)
+	if m != nil && !m.Loaded() {
+		return nil, &coldError{box: id}
+	}
+	return m, nil
+}
+
 func run(state *State, command func(*State) ([]Op, error)) ([]Op, error) {
 	ops, err := command(state)
 	if err != nil {
@@ -110,7 +136,7 @@ func (s *Store) write(ctx context.Context, state *State, op string, by By, ops [
 
 // prepare makes the entry that does ops to state, and the state after it.
 func prepare(state *State, op string, by By, ops []Op, now time.Time) (*Entry, *State, error) {
-	e := &Entry{Version: Version, MinReader: Version, Epoch: state.ref.Epoch, Seq: state.seq + 1,
+	e := &Entry{Version: Version, MinReader: minReader(ops), Epoch: state.ref.Epoch, Seq: state.seq + 1,
 		Time: max(Millis(now), state.time), Op: op, By: by, Ops: ops}
 	next := state.Clone()
 	if err := next.fold(e); err != nil {
@@ -139,6 +165,17 @@ func (s *Store) append(ctx context.Context, p journal.Partition, e *Entry) error
 	}
 }
 
+// compactEvery is after how many entries their writer asks for a compaction.
+const compactEvery = 64
+
+// wrote tells those outside this process of an entry that was written.
+func (s *Store) wrote(ctx context.Context, ref Ref, seq uint64) {
+	s.tell(ctx, ref.Partition(), seq)
+	if seq%compactEvery == 0 {
+		s.askCompaction(ctx, ref, false)
+	}
+}
+
 // written makes an entry known that is now the journal's last: next is the state after
 // it, nil when the writer does not know it.
 func (s *Store) written(p journal.Partition, e *Entry, next *State, now time.Time) {
@@ -154,59 +191,17 @@ func (s *Store) written(p journal.Partition, e *Entry, next *State, now time.Tim
 		return
 	}
 	if next == nil {
+		if len(state.needs(e.Ops)) > 0 {
+			return // whoever looks next reads it
+		}
 		next = state.Clone()
 		if err := next.Apply(*e); err != nil {
 			s.cfg.Log.Error("entry does not fold", "account", p, "seq", e.Seq, "error", err)
 			return
 		}
 	}
-	for i := range e.Ops {
-		if add := e.Ops[i].Add; add != nil {
-			s.keep(p, ContentRef{Seq: e.Seq, Index: i}, &add.Content)
-		}
+	for _, r := range e.records() {
+		s.keep(p, r.ref, &r.content)
 	}
 	c.publish(next, now)
-}
-
-// refresh reads the account's tail, folds it and gives the entries. The account's lock
-// is held.
-func (c *core) refresh(ctx context.Context) (missed []*Entry, err error) {
-	now := c.store.cfg.Now()
-	old := c.state.Load()
-	if old == nil {
-		old = NewState(c.ref)
-	}
-	next := old.Clone()
-	for more := true; more; {
-		var items []journal.Entry
-		items, more, err = c.store.cfg.Journal.Read(ctx, c.part, next.seq, page)
-		if err != nil {
-			return nil, err
-		}
-		for _, item := range items {
-			e, err := decode(item)
-			if err == nil {
-				err = next.Apply(*e)
-			}
-			if err != nil {
-				c.store.cfg.Log.Error("account cannot be read", "account", c.part, "seq", item.Seq, "error", err)
-				return nil, err
-			}
-			if c.state.Load() != nil {
-				missed = append(missed, e)
-			}
-		}
-		if len(items) == 0 {
-			break
-		}
-	}
-	if next.seq == 0 {
-		return nil, kinds.Errorf(kinds.NotFound, "account %s: there is no such account", c.part)
-	}
-	if next.seq == old.seq {
-		next = old
-	}
-	c.store.note(c.part, Head{Seq: next.seq, Time: next.time, Standing: next.standing, read: now})
-	c.publish(next, now)
-	return missed, nil
 }

@@ -2,7 +2,9 @@ package account
 
 import (
 	"context"
+	"maps"
 	"slices"
+	"sort"
 
 	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -14,62 +16,206 @@ type contentKey struct {
 }
 
 // A read of the journal for contents goes on over entries that were not asked for while
-// there are at most maxSkip of them in a row, and takes at most readAhead in all.
+// there are at most maxSkip of them in a row, and takes at most readAhead in all. Where
+// more than that is asked for which a newer snapshot has, that is looked into instead.
 const (
 	maxSkip   = 8
 	readAhead = 100
 )
 
-// Contents gives what messages are made of, in the order of refs. What is not in memory
-// is read from the journal, neighbours together. They must not be changed.
+// Contents gives what messages are made of, in the order of refs, with their EMAILIDs and
+// THREADIDs. What is not in memory is read from the snapshot or from the journal,
+// neighbours together. They must not be changed.
 func (a *Account) Contents(ctx context.Context, refs []ContentRef) ([]Content, error) {
 	c := a.core
-	out := make([]Content, len(refs))
-	missing := map[ContentRef][]int{}
+	w := &wanted{out: make([]Content, len(refs)), at: map[ContentRef][]int{}}
 	for i, ref := range refs {
 		if got, ok := c.store.contents.get(contentKey{c.part, ref}); ok {
-			out[i] = got
+			w.out[i] = got
 		} else {
-			missing[ref] = append(missing[ref], i)
+			w.at[ref] = append(w.at[ref], i)
 		}
 	}
-	for _, run := range runs(missing) {
+	if len(w.at) > 0 {
+		if err := c.readContents(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	return w.out, nil
+}
+
+// wanted are contents that are asked for: at says where in out those go that are not yet
+// there.
+type wanted struct {
+	out []Content
+	at  map[ContentRef][]int
+}
+
+func (w *wanted) give(r *record) {
+	for _, i := range w.at[r.ref] {
+		w.out[i] = r.content
+	}
+	delete(w.at, r.ref)
+}
+
+// after counts those of entries after seq.
+func (w *wanted) after(seq uint64) (n int) {
+	for ref := range w.at {
+		if ref.Seq > seq {
+			n++
+		}
+	}
+	return n
+}
+
+func (c *core) readContents(ctx context.Context, w *wanted) error {
+	dir := c.dir.Load()
+	if w.after(dir.seq()) > readAhead {
+		dir = c.newestDir(ctx, dir)
+	}
+	broken := c.readBlocks(ctx, dir, w)
+	if broken != nil && !isDamage(broken) {
+		return broken
+	}
+	if broken != nil && !c.complained.Swap(true) {
+		c.store.cfg.Log.Error("contents are broken, they are read from the journal", "account", c.part, "error", broken)
+		c.store.askCompaction(ctx, c.ref, true)
+	}
+	if err := c.readEntries(ctx, w); err != nil || len(w.at) == 0 {
+		return err
+	}
+	// Entries that are no more are in a newer snapshot, and so is what objects had that
+	// are no more.
+	if newer := c.newestDir(ctx, dir); newer != dir {
+		if broken = c.readBlocks(ctx, newer, w); broken != nil || len(w.at) == 0 {
+			return broken
+		}
+	}
+	if broken != nil {
+		return broken
+	}
+	ref := slices.MinFunc(slices.Collect(maps.Keys(w.at)), ContentRef.compare)
+	return kinds.Errorf(kinds.Corrupt, "account %s: entry %d has no content %d", c.part, ref.Seq, ref.Index)
+}
+
+// newestDir gives the newest snapshot that the account's state knows of, if it can be read,
+// else the one that is known.
+func (c *core) newestDir(ctx context.Context, dir *snapshot) *snapshot {
+	text := c.state.Load().standing.Snapshot
+	if text == "" || dir != nil && dir.text == text {
+		return dir
+	}
+	newest, err := c.store.readSnapshot(ctx, c.ref, text)
+	if err != nil {
+		c.store.cfg.Log.Warn("cannot read the newest snapshot", "account", c.part, "error", err)
+		return dir
+	}
+	newest.front = nil
+	c.dir.Store(newest)
+	return newest
+}
+
+// readBlocks gives what a snapshot has of the contents that are wanted.
+func (c *core) readBlocks(ctx context.Context, dir *snapshot, w *wanted) error {
+	var list []section
+	for ref := range w.at {
+		if at, ok := dir.block(ref.Seq); ok && !slices.Contains(list, at) {
+			list = append(list, at)
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	stored, err := c.store.readSections(ctx, c.ref, dir, list)
+	if err != nil {
+		return err
+	}
+	for _, at := range list {
+		records, err := readBlock(c.ref, at, stored[at])
+		if err != nil {
+			return err
+		}
+		for i := range records {
+			c.store.keep(c.part, records[i].ref, &records[i].content)
+			w.give(&records[i])
+		}
+	}
+	return nil
+}
+
+func readBlock(ref Ref, at section, stored []byte) ([]record, error) {
+	raw, err := verify(ref, at, stored, maxBlock)
+	if err != nil {
+		return nil, err
+	}
+	records, err := decodeBlock(raw)
+	if err != nil {
+		return nil, damaged(ref, at, err)
+	}
+	return records, nil
+}
+
+// block finds the block that has the contents of an entry.
+func (s *snapshot) block(seq uint64) (at section, ok bool) {
+	if s == nil || seq > s.man.Seq {
+		return at, false
+	}
+	packs := s.man.Packs
+	p := sort.Search(len(packs), func(i int) bool { return packs[i].Blocks[0].First > seq }) - 1
+	if p < 0 {
+		return at, false
+	}
+	blocks := packs[p].Blocks
+	b := sort.Search(len(blocks), func(i int) bool { return blocks[i].First > seq }) - 1
+	return s.man.sections(&packs[p])[b], true
+}
+
+// sections gives where the blocks of a pack are.
+func (m *manifest) sections(p *manifestPack) []section {
+	list := make([]section, len(p.Blocks))
+	off := p.Off
+	for i, b := range p.Blocks {
+		list[i] = section{Object: m.Objects[p.Object], Off: off, Len: b.Len, Sum: b.Sum}
+		off += int64(b.Len)
+	}
+	return list
+}
+
+// readEntries gives what the journal has of the contents that are wanted.
+func (c *core) readEntries(ctx context.Context, w *wanted) error {
+	for _, run := range runs(w.at) {
 		items, err := c.store.readRun(ctx, c.part, run[0], run[1])
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for _, item := range items {
 			e, err := decode(item)
 			if err != nil {
-				return nil, err
+				return err
 			}
-			for i := range e.Ops {
-				ref := ContentRef{Seq: e.Seq, Index: i}
-				if at := missing[ref]; len(at) > 0 && e.Ops[i].Add != nil {
-					content := &e.Ops[i].Add.Content
-					c.store.keep(c.part, ref, content)
-					for _, i := range at {
-						out[i] = *content
-					}
-					delete(missing, ref)
+			for _, r := range e.records() {
+				if len(w.at[r.ref]) > 0 {
+					c.store.keep(c.part, r.ref, &r.content)
+					w.give(&r)
 				}
 			}
 		}
 	}
-	for ref := range missing {
-		return nil, kinds.Errorf(kinds.Corrupt, "account %s: entry %d has no content %d", c.part, ref.Seq, ref.Index)
-	}
-	return out, nil
+	return nil
 }
 
 // readRun reads the entries from first to last.
 func (s *Store) readRun(ctx context.Context, p journal.Partition, first, last uint64) (found []journal.Entry, err error) {
 	for after := first - 1; after < last; {
-		items, more, err := s.cfg.Journal.Read(ctx, p, after, int(last-after))
+		items, more, err := s.cfg.Journal.Read(ctx, p, after, int(min(last-after, page)))
 		if err != nil {
 			return nil, err
 		}
-		found = append(found, items...)
+		for _, item := range items {
+			if item.Seq <= last { // those before it may have been trimmed
+				found = append(found, item)
+			}
+		}
 		if len(items) == 0 || !more {
 			break
 		}
@@ -79,7 +225,14 @@ func (s *Store) readRun(ctx context.Context, p journal.Partition, first, last ui
 }
 
 func (s *Store) keep(p journal.Partition, ref ContentRef, c *Content) {
-	s.contents.put(contentKey{p, ref}, *c, int64(300+len(c.Head)+len(c.Summary)+len(c.Blob.Name)+len(c.Blob.Frames)))
+	s.contents.put(contentKey{p, ref}, *c, int64(340+len(c.Head)+len(c.Summary)+len(c.Blob.Name)+len(c.Blob.Frames)))
+}
+
+func (r ContentRef) compare(o ContentRef) int {
+	if r.Seq != o.Seq {
+		return int(int64(r.Seq) - int64(o.Seq))
+	}
+	return r.Index - o.Index
 }
 
 // runs gives ranges of entries that hold all of the contents.

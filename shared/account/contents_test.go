@@ -69,9 +69,9 @@ func TestContentsStayWithinTheirBudget(t *testing.T) {
 	if l.used > 100 || first || !last || v != 48 || len(l.items) != l.order.Len() {
 		t.Errorf("%d used, %d items", l.used, len(l.items))
 	}
-	l.put(1000, 1, 101)
-	if l.used != 0 {
-		t.Errorf("%d used after what is larger than all", l.used)
+	before := l.used
+	if gone := l.put(1000, 1, 101); len(gone) != 1 || gone[0] != 1000 || l.used != before {
+		t.Errorf("%d used after what is larger than all, which drove out %v", l.used, gone)
 	}
 }
 

@@ -30,7 +30,11 @@ func (a *Account) MoveMessages(ctx context.Context, by By, from MailboxID, uids 
 
 func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, op func(*State, *Copy, int64, int64) ([]Op, error)) (res CopyResult, err error) {
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
-		src, dst := s.MailboxByID(from), s.Mailbox(to)
+		src, err := s.messages(from)
+		if err != nil {
+			return nil, err
+		}
+		dst := s.Mailbox(to)
 		if src == nil {
 			return nil, noMailboxID(from)
 		}

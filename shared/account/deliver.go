@@ -47,7 +47,7 @@ func (s *Store) DeliverWarning(ctx context.Context, ref Ref, seen uint64, by By,
 		return nil, err
 	}
 	if seq > 0 {
-		s.tell(ctx, d.part, seq)
+		s.wrote(ctx, ref, seq)
 	}
 	return d.out, nil
 }
@@ -154,7 +154,7 @@ func beaten(err error, now time.Time) (Head, bool) {
 
 func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, error) {
 	now := d.store.cfg.Now()
-	e := &Entry{Version: Version, MinReader: Version, Epoch: d.ref.Epoch, Seq: head.Seq + 1,
+	e := &Entry{Version: Version, MinReader: minReader(ops), Epoch: d.ref.Epoch, Seq: head.Seq + 1,
 		Time: max(Millis(now), head.Time), Op: d.op, By: d.by, Standing: head.Standing}
 	var bytes int64
 	for i := range ops {

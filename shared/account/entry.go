@@ -87,6 +87,7 @@ type Op struct {
 	Access        *Access        `cbor:"11,keyasint,omitempty"`
 	Close         *Close         `cbor:"12,keyasint,omitempty"`
 	Done          *Done          `cbor:"13,keyasint,omitempty"`
+	Snapshot      *Snapshot      `cbor:"14,keyasint,omitempty"` // since reader 2
 }
 
 // Create is the only operation of entry 1. It makes the default mailboxes.
@@ -116,6 +117,10 @@ type Content struct {
 	Blob    blob.Ref `cbor:"2,keyasint"`
 	Skip    int64    `cbor:"3,keyasint,omitempty"`
 	Summary []byte   `cbor:"4,keyasint"` // message.Summary of the blob, encoded
+
+	// What else all copies share. An entry has them in Add, Account.Contents gives them here.
+	EmailID string `cbor:"-"`
+	Thread  string `cbor:"-"`
 }
 
 // Size is RFC822.SIZE: len(head) + len(blob) - skip, exactly.
@@ -195,6 +200,12 @@ type Done struct {
 	Names []string `cbor:"1,keyasint"`
 }
 
+// Snapshot says where there is now a snapshot of the account as it was after an earlier
+// entry. It changes nothing that a user sees.
+type Snapshot struct {
+	Ref string `cbor:"1,keyasint"` // goes to Standing.Snapshot
+}
+
 // Range is a run of UIDs, both ends included.
 type Range struct {
 	_     struct{} `cbor:",toarray"`
@@ -226,7 +237,7 @@ type Standing struct {
 	Generation uint32   `cbor:"6,keyasint,omitempty"` // of Access
 	Hold       bool     `cbor:"7,keyasint,omitempty"` // legal hold, reserved
 	Script     string   `cbor:"8,keyasint,omitempty"` // active Sieve script, reserved
-	Snapshot   string   `cbor:"9,keyasint,omitempty"` // newest snapshot's manifest, reserved
+	Snapshot   string   `cbor:"9,keyasint,omitempty"` // newest snapshot, as Snapshot.Ref
 }
 
 // Totals are exact.

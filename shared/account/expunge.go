@@ -10,7 +10,10 @@ func (a *Account) ExpungeMessages(ctx context.Context, by By, mbox MailboxID, ui
 		uids = []Range{{First: 1, Last: 1<<32 - 1}}
 	}
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
-		m := s.MailboxByID(mbox)
+		m, err := s.messages(mbox)
+		if err != nil {
+			return nil, err
+		}
 		if m == nil {
 			return nil, noMailboxID(mbox)
 		}

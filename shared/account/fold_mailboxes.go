@@ -190,7 +190,7 @@ func (s *State) own(id MailboxID) *Mailbox {
 	s.ownBoxes()
 	c := *s.boxes[i]
 	c.owner, c.blocks, c.ends = s.owner, slices.Clone(c.blocks), slices.Clone(c.ends)
-	c.gone, c.Keywords = slices.Clip(c.gone), slices.Clone(c.Keywords)
+	c.Keywords = slices.Clone(c.Keywords)
 	s.boxes[i] = &c
 	return &c
 }

@@ -28,8 +28,6 @@ func (s *State) add(e *Entry, index int, a *Add) error {
 		return s.corrupt(e, "a message for no mailbox, or with another UID than expected")
 	}
 	m := moving{words: a.Words, uidl: a.UIDL, row: row{op: uint16(index), flags: a.Flags}}
-	m.row.email, _ = parseID(emailLetter, a.EmailID)
-	m.row.thread, _ = parseID(threadLetter, a.Thread)
 	m.row.size.put(uint64(a.Content.Size()))
 	m.row.entry.put(e.Seq)
 	m.row.date.put(a.Date)
@@ -70,7 +68,7 @@ func (s *State) insert(e *Entry, m *Mailbox, msg moving) error {
 	r.uid, r.saved = m.UIDNext, uint32(min(max(e.Time/1000, 0), math.MaxUint32))
 	r.mod.put(e.Seq)
 	m.UIDNext++
-	if n := len(m.blocks); n == 0 || len(m.blocks[n-1].rows) == blockRows {
+	if n := len(m.blocks); n == 0 || m.blocks[n-1].cold() || len(m.blocks[n-1].rows) == blockRows {
 		m.blocks = append(m.blocks, &block{owner: s.owner})
 		m.ends = append(m.ends, m.Count)
 	}
@@ -155,7 +153,7 @@ func (s *State) remove(m *Mailbox, uids []Range) {
 			continue
 		}
 		removed = true
-		m.bury(tomb{m.UIDAt(first), m.UIDAt(last - 1), s.seq})
+		m.bury(tomb{m.UIDAt(first), m.UIDAt(last - 1), s.seq}, s.owner)
 		for i, b := first, 0; i < last; {
 			var at int
 			b, at = m.locate(i)
@@ -198,7 +196,7 @@ func (m *Mailbox) cut(b, at, n int, owner *token) {
 // pack joins blocks that have become small with the one before.
 func (m *Mailbox) pack(owner *token) {
 	for b := len(m.blocks) - 1; b > 0; b-- {
-		if len(m.blocks[b-1].rows)+len(m.blocks[b].rows) > blockRows/2 {
+		if m.blocks[b-1].count()+m.blocks[b].count() > blockRows/2 || m.blocks[b-1].cold() || m.blocks[b].cold() {
 			continue
 		}
 		from, to := m.blocks[b], m.ownBlock(b-1, owner, len(m.blocks[b].rows))
@@ -238,6 +236,7 @@ func (m *Mailbox) tally(r *row, n int) {
 	}
 	if r.flags&Deleted != 0 {
 		m.Deleted += n
+		m.DeletedBytes += int64(n) * int64(r.size.get())
 	}
 }
 

@@ -52,6 +52,7 @@ func foldFile(t *testing.T, file string) string {
 	lines := bufio.NewScanner(bytes.NewReader(data))
 	lines.Buffer(nil, 1<<20)
 	var s *State
+	contents := map[ContentRef]Content{}
 	for lines.Scan() {
 		raw, err := hex.DecodeString(lines.Text())
 		porttest.OK(t, err)
@@ -64,10 +65,13 @@ func foldFile(t *testing.T, file string) string {
 			s = NewState(Ref{ID: "golden", Epoch: e.Epoch, Tenant: "t"})
 		}
 		porttest.OK(t, s.Apply(*e))
+		for _, r := range e.records() {
+			contents[r.ref] = r.content
+		}
 	}
 	porttest.OK(t, lines.Err())
 	check(t, s)
-	return dump(s)
+	return dumpWith(s, contents)
 }
 
 func writeHistory(t *testing.T, name string, make func(*folded)) {

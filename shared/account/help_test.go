@@ -1,8 +1,10 @@
 package account
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -18,13 +20,23 @@ var by = By{Actor: "tester", Protocol: "imap", Session: "s1"}
 type world struct {
 	clock   *porttest.Clock
 	journal journal.Driver
+	blobs   *memoryBlobs
 	ref     Ref
+	log     *slog.Logger
+	broken  bool // errors are expected in the log
 }
 
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	clock := porttest.NewClock()
-	w := &world{clock: clock, journal: newMemory(clock.Now), ref: Ref{ID: "someaccount", Epoch: 1, Tenant: "t1"}}
+	w := &world{clock: clock, journal: newMemory(clock.Now), blobs: newMemoryBlobs(clock.Now), ref: Ref{ID: "someaccount", Epoch: 1, Tenant: "t1"}}
+	var logged bytes.Buffer
+	w.log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelError}))
+	t.Cleanup(func() {
+		if logged.Len() > 0 && !w.broken {
+			t.Errorf("logged: %s", logged.String())
+		}
+	})
 	porttest.OK(t, w.store().Create(context.Background(), w.ref, by))
 	return w
 }
@@ -33,7 +45,7 @@ func newWorld(t testing.TB) *world {
 func (w *world) store() *Store { return w.storeOn(w.journal) }
 
 func (w *world) storeOn(d journal.Driver) *Store {
-	s := New(Config{Journal: d, Now: w.clock.Now})
+	s := New(Config{Journal: d, Now: w.clock.Now, Blobs: blob.Store{Driver: w.blobs}, Log: w.log})
 	s.backoff = 0
 	return s
 }
@@ -68,8 +80,10 @@ func delivery(name string) Add {
 		Date: 1_900_000_000_000, Name: DeliveryName(name)}
 }
 
-// dump writes down all that can be seen of a state.
-func dump(s *State) string {
+// dump writes down all that can be seen of a state but for what its messages are made of.
+func dump(s *State) string { return dumpWith(s, nil) }
+
+func dumpWith(s *State, contents map[ContentRef]Content) string {
 	var b strings.Builder
 	st := s.Standing()
 	fmt.Fprintf(&b, "seq %d modseq %d time %d\n", s.Seq(), s.ModSeq(), s.Time())
@@ -86,7 +100,7 @@ func dump(s *State) string {
 			m.ID, m.Name, m.ObjectID(s.Ref()), m.SpecialUse, m.UIDValidity, m.UIDNext, m.HighestModSeq, m.Keywords, m.Count, m.Unseen, m.Deleted, m.Bytes)
 		for _, x := range m.Messages() {
 			fmt.Fprintf(&b, "  %d modseq %d flags %05b %q date %d saved %d size %d %s %s uidl %q content %d/%d\n", x.UID, x.ModSeq,
-				x.Flags, x.Words, x.Date, x.Saved, x.Size, x.EmailID, x.Thread, x.UIDL, x.Content.Seq, x.Content.Index)
+				x.Flags, x.Words, x.Date, x.Saved, x.Size, contents[x.Content].EmailID, contents[x.Content].Thread, x.UIDL, x.Content.Seq, x.Content.Index)
 		}
 		_, gone := m.Changes(0)
 		for _, g := range gone {
@@ -105,7 +119,7 @@ func check(t interface {
 	var totals Totals
 	for _, m := range s.Mailboxes() {
 		var count, unseen, deleted int
-		var bytes int64
+		var bytes, deletedBytes int64
 		var last uint32
 		var highest uint64
 		for i, x := range m.Messages() {
@@ -123,10 +137,11 @@ func check(t interface {
 			}
 			if x.Flags&Deleted != 0 {
 				deleted++
+				deletedBytes += x.Size
 			}
 			highest = max(highest, x.ModSeq)
 		}
-		if count != m.Count || count != m.Len() || unseen != m.Unseen || deleted != m.Deleted || bytes != m.Bytes {
+		if count != m.Count || count != m.Len() || unseen != m.Unseen || deleted != m.Deleted || bytes != m.Bytes || deletedBytes != m.DeletedBytes {
 			t.Fatalf("%s: counted %d, %d, %d, %d; it says %d, %d, %d, %d", m.Name, count, unseen, deleted, bytes, m.Count, m.Unseen, m.Deleted, m.Bytes)
 		}
 		if m.HighestModSeq < highest || m.HighestModSeq > s.ModSeq() {

@@ -35,11 +35,15 @@ func (l *lru[K, V]) get(k K) (v V, ok bool) {
 	return el.Value.(*lruItem[K, V]).val, true
 }
 
-// put keeps v and gives the keys that had to go for it.
+// put keeps v and gives the keys that had to go for it: k itself when v is larger than all
+// that may be kept.
 func (l *lru[K, V]) put(k K, v V, cost int64) (gone []K) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.remove(k)
+	if cost > l.budget {
+		return []K{k} // it would drive out all others for nothing
+	}
 	l.items[k] = l.order.PushFront(&lruItem[K, V]{k, v, cost})
 	l.used += cost
 	for l.used > l.budget {

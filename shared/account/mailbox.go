@@ -6,7 +6,9 @@ import (
 	"sort"
 )
 
-// Mailbox is a mailbox as it was after some entry. It never changes.
+// Mailbox is a mailbox as it was after some entry. It never changes. Its fields are
+// always there; its messages (from Len to Changes) only in a mailbox that is loaded, see
+// Account.Load.
 type Mailbox struct {
 	ID            MailboxID
 	Name          string // levels are separated by "/"
@@ -18,13 +20,13 @@ type Mailbox struct {
 
 	Count, Unseen, Deleted int   // messages; those without \Seen; those with \Deleted
 	Bytes                  int64 // sum of RFC822.SIZE
+	DeletedBytes           int64 // of those with \Deleted
 
 	owner  *token
 	epoch  uint64
 	blocks []*block // none is empty
 	ends   []int    // of each block: how many messages there are up to its end
-	gone   []tomb   // by rising mod
-	goneAt int      // tombs at which old ones are merged
+	gone   *graves  // nil: nothing was ever expunged
 }
 
 // Message is one message of a mailbox. Times are milliseconds since 1970.
@@ -36,9 +38,7 @@ type Message struct {
 	Date    int64    // INTERNALDATE
 	Saved   int64    // when it came into this mailbox, to the second
 	Size    int64    // RFC822.SIZE
-	EmailID string
-	Thread  string
-	UIDL    string // set by an import, else ""
+	UIDL    string   // set by an import, else ""
 	Content ContentRef
 }
 
@@ -53,6 +53,11 @@ type ContentRef struct {
 type tomb struct {
 	first, last uint32
 	mod         uint64 // sequence number
+}
+
+// Loaded tells whether the mailbox's messages are in memory.
+func (m *Mailbox) Loaded() bool {
+	return (m.gone == nil || !m.gone.cold) && !slices.ContainsFunc(m.blocks, (*block).cold)
 }
 
 // Len is the number of messages.
@@ -76,6 +81,9 @@ func (m *Mailbox) Find(uid uint32) (index int, ok bool) {
 	b := sort.Search(len(m.blocks), func(i int) bool { return m.blocks[i].last() >= uid })
 	if b == len(m.blocks) {
 		return m.Count, false
+	}
+	if m.blocks[b].cold() {
+		return m.start(b), false
 	}
 	at, ok := slices.BinarySearchFunc(m.blocks[b].rows, uid, func(r row, uid uint32) int {
 		switch {
@@ -132,8 +140,12 @@ func (m *Mailbox) Changes(since uint64) (changed []Message, expunged []Range) {
 			}
 		}
 	}
-	i := sort.Search(len(m.gone), func(i int) bool { return m.modSeq(m.gone[i].mod) > since })
-	for _, t := range m.gone[i:] {
+	var tombs []tomb
+	if m.gone != nil {
+		tombs = m.gone.list
+	}
+	i := sort.Search(len(tombs), func(i int) bool { return m.modSeq(tombs[i].mod) > since })
+	for _, t := range tombs[i:] {
 		expunged = append(expunged, Range{First: t.first, Last: t.last})
 	}
 	return changed, Normalize(expunged)
@@ -166,8 +178,7 @@ func (m *Mailbox) span(r Range) (from, to int) {
 func (m *Mailbox) message(b *block, at int) Message {
 	r := &b.rows[at]
 	msg := Message{UID: r.uid, ModSeq: m.modSeq(r.mod.get()), Flags: r.flags, Date: r.date.get(),
-		Saved: int64(r.saved) * 1000, Size: int64(r.size.get()), EmailID: formatID(emailLetter, r.email),
-		Thread: formatID(threadLetter, r.thread), UIDL: b.uidl[r.uid],
+		Saved: int64(r.saved) * 1000, Size: int64(r.size.get()), UIDL: b.uidl[r.uid],
 		Content: ContentRef{Seq: r.entry.get(), Index: int(r.op)}}
 	if b.words != nil {
 		msg.Words = b.words[at].names(m.Keywords)

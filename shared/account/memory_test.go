@@ -20,11 +20,12 @@ type memory struct {
 
 	mu       sync.Mutex
 	entries  map[journal.Partition]map[uint64]journal.Entry
+	seqs     map[journal.Partition][]uint64 // ascending
 	watchers map[journal.Partition]map[string]time.Time
 }
 
 func newMemory(now func() time.Time) *memory {
-	return &memory{now: now, entries: map[journal.Partition]map[uint64]journal.Entry{},
+	return &memory{now: now, entries: map[journal.Partition]map[uint64]journal.Entry{}, seqs: map[journal.Partition][]uint64{},
 		watchers: map[journal.Partition]map[string]time.Time{}}
 }
 
@@ -55,6 +56,8 @@ func (m *memory) Append(ctx context.Context, p journal.Partition, e journal.Entr
 	}
 	e.Data = slices.Clone(e.Data)
 	m.entries[p][e.Seq] = e
+	at, _ := slices.BinarySearch(m.seqs[p], e.Seq)
+	m.seqs[p] = slices.Insert(m.seqs[p], at, e.Seq)
 	return nil
 }
 
@@ -68,10 +71,8 @@ func (m *memory) Read(ctx context.Context, p journal.Partition, after uint64, li
 		return nil, false, kinds.Errorf(kinds.Invalid, "memory: read %d", limit)
 	}
 	size := 0
-	for _, seq := range slices.Sorted(maps.Keys(m.entries[p])) {
-		if seq <= after {
-			continue
-		}
+	from, _ := slices.BinarySearch(m.seqs[p], after+1)
+	for _, seq := range m.seqs[p][from:] {
 		e := m.entries[p][seq]
 		size += len(e.Data)
 		if len(found) == limit || len(found) > 0 && size > journal.MaxPage {
@@ -91,7 +92,7 @@ func (m *memory) Last(ctx context.Context, p journal.Partition) (journal.Entry, 
 	if len(m.entries[p]) == 0 {
 		return journal.Entry{}, kinds.Errorf(kinds.NotFound, "memory: empty")
 	}
-	return m.entries[p][slices.Max(slices.Collect(maps.Keys(m.entries[p])))], nil
+	return m.entries[p][m.seqs[p][len(m.seqs[p])-1]], nil
 }
 
 func (m *memory) Tail(ctx context.Context, p journal.Partition, limit int) (found []journal.Entry, err error) {
@@ -104,7 +105,7 @@ func (m *memory) Tail(ctx context.Context, p journal.Partition, limit int) (foun
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	size := 0
-	for _, seq := range slices.Backward(slices.Sorted(maps.Keys(m.entries[p]))) {
+	for _, seq := range slices.Backward(m.seqs[p]) {
 		e := m.entries[p][seq]
 		size += len(e.Data)
 		if len(found) == limit || len(found) > 0 && size > journal.MaxPage {
@@ -119,9 +120,9 @@ func (m *memory) Tail(ctx context.Context, p journal.Partition, limit int) (foun
 func (m *memory) Trim(_ context.Context, p journal.Partition, through uint64) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if len(m.entries[p]) > 0 {
-		last := slices.Max(slices.Collect(maps.Keys(m.entries[p])))
-		maps.DeleteFunc(m.entries[p], func(seq uint64, _ journal.Entry) bool { return seq <= through && seq < last })
+	for len(m.seqs[p]) > 1 && m.seqs[p][0] <= through {
+		delete(m.entries[p], m.seqs[p][0])
+		m.seqs[p] = m.seqs[p][1:]
 	}
 	return nil
 }

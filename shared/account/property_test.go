@@ -130,7 +130,7 @@ func (h *history) append(a *Account, to string) error {
 		h.told[id]++
 		// What APPENDUID tells is where the message is, or was.
 		if m := a.State().Mailbox(to); m != nil && m.UIDValidity == validity {
-			if i, ok := m.Find(uids[0]); ok && m.At(i).EmailID != id {
+			if i, ok := m.Find(uids[0]); ok && h.emailID(a, m.At(i).Content) != id {
 				h.t.Fatalf("UID %d in %s is another message", uids[0], to)
 			}
 		}
@@ -138,6 +138,15 @@ func (h *history) append(a *Account, to string) error {
 		h.perhaps[id] = struct{}{}
 	}
 	return err
+}
+
+// emailID looks into the journal, whatever faults the writers meet.
+func (h *history) emailID(a *Account, ref ContentRef) string {
+	items, _, err := h.w.journal.Read(context.Background(), a.core.part, ref.Seq-1, 1)
+	h.ok(err)
+	e, err := decode(items[0])
+	h.ok(err)
+	return e.Ops[ref.Index].Add.EmailID
 }
 
 func (h *history) deliver(store int, names ...string) error {
@@ -195,11 +204,15 @@ func (h *history) audit() {
 	}
 	held := map[place]string{} // by whom a UID was ever taken
 	next := map[uint32]uint32{}
+	made := map[ContentRef]string{} // EMAILIDs
 	var modSeq uint64
 	for _, item := range items {
 		e, err := decode(item)
 		h.ok(err)
 		was := living(s)
+		for _, r := range e.records() {
+			made[r.ref] = r.content.EmailID
+		}
 		h.ok(s.Apply(*e))
 		if ops[e.Op] {
 			h.t.Fatalf("operation %s took place twice", e.Op)
@@ -225,10 +238,11 @@ func (h *history) audit() {
 			next[m.UIDValidity] = m.UIDNext
 			for _, x := range m.Messages() {
 				at := place{m.UIDValidity, x.UID}
-				if old, ok := held[at]; ok && old != x.EmailID {
+				id := made[x.Content]
+				if old, ok := held[at]; ok && old != id {
 					h.t.Fatalf("UID %v is given twice", at)
 				}
-				held[at] = x.EmailID
+				held[at] = id
 			}
 		}
 		if len(e.Ops) == 1 && e.Ops[0].Move != nil && !maps.Equal(was, living(s)) {
@@ -257,12 +271,12 @@ func (h *history) audit() {
 	}
 }
 
-// living counts the messages by EMAILID over all mailboxes.
-func living(s *State) map[string]int {
-	n := map[string]int{}
+// living counts the messages by what they are made of over all mailboxes.
+func living(s *State) map[ContentRef]int {
+	n := map[ContentRef]int{}
 	for _, m := range s.boxes {
 		for _, x := range m.Messages() {
-			n[x.EmailID]++
+			n[x.Content]++
 		}
 	}
 	return n

@@ -3,38 +3,58 @@ package account
 import (
 	"encoding/binary"
 	"slices"
+	"sync/atomic"
 )
 
-// Messages are kept as rows of 52 bytes in blocks. States share blocks; a state copies
-// a block before it changes one that it does not own. 260 rows fill a size class of
-// the allocator.
-const blockRows = 260
+// Messages are kept as rows of 32 bytes in blocks. States share blocks; a state copies
+// a block before it changes one that it does not own.
+const blockRows = 256
 
 // token marks what a state may change in place.
 type token struct{ _ byte }
 
 type row struct {
-	uid    uint32
-	saved  uint32 // seconds
-	op     uint16 // ContentRef.Index
-	flags  Flags
-	size   uint40
-	mod    uint40 // sequence number of the last entry that changed it
-	entry  uint40 // ContentRef.Seq
-	date   int48
-	email  [idSize]byte
-	thread [idSize]byte
+	uid   uint32
+	saved uint32 // seconds
+	op    uint16 // ContentRef.Index
+	flags Flags
+	size  uint40
+	mod   uint40 // sequence number of the last entry that changed it
+	entry uint40 // ContentRef.Seq
+	date  int48
 }
 
 type block struct {
-	owner *token
-	mod   uint64 // highest of its rows, ever
-	rows  []row
-	words []bits            // one for each row, or nil when no row has any
-	uidl  map[uint32]string // by UID, mostly nil
+	owner  *token
+	stored atomic.Pointer[place] // where a snapshot has the very same rows; nil: nowhere
+	mod    uint64                // highest of its rows, ever
+	rows   []row
+	words  []bits            // one for each row, or nil when no row has any
+	uidl   map[uint32]string // by UID, mostly nil
 }
 
-func (b *block) last() uint32 { return b.rows[len(b.rows)-1].uid }
+// place is a block within a piece. The block of a piece that is not in memory stands for
+// all of its rows, and has none.
+type place struct {
+	piece  *piece
+	at, of int // it is block at of as many
+}
+
+func (b *block) cold() bool { return len(b.rows) == 0 }
+
+func (b *block) count() int {
+	if b.cold() {
+		return int(b.stored.Load().piece.Rows)
+	}
+	return len(b.rows)
+}
+
+func (b *block) last() uint32 {
+	if b.cold() {
+		return b.stored.Load().piece.Last
+	}
+	return b.rows[len(b.rows)-1].uid
+}
 
 // clone gives a copy with room for more rows.
 func (b *block) clone(owner *token, more int) *block {

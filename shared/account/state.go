@@ -122,9 +122,12 @@ func (s *State) find(id MailboxID) (int, bool) {
 func (s *State) Size() int64 {
 	n := int64(1000 + len(s.used)*24 + len(s.subs)*64)
 	for _, m := range s.boxes {
-		n += 400 + int64(m.Count)*54 + int64(len(m.gone))*16 + int64(len(m.blocks))*200
+		n += 400
+		if m.gone != nil {
+			n += int64(len(m.gone.list)) * 16
+		}
 		for _, b := range m.blocks {
-			n += int64(len(b.words))*16 + int64(len(b.uidl))*100
+			n += 200 + int64(cap(b.rows))*32 + int64(len(b.words))*16 + int64(len(b.uidl))*100
 		}
 	}
 	return n
@@ -158,6 +161,9 @@ func (s *State) fold(e *Entry) error {
 		return s.corrupt(e, "it has no operations or too many")
 	case (e.Seq == 1) != (e.Ops[0].Create != nil && len(e.Ops) == 1):
 		return s.corrupt(e, "creation is the one operation of entry 1")
+	}
+	if len(s.needs(e.Ops)) > 0 {
+		return kinds.Errorf(kinds.Internal, "account: entry %d needs messages that are not in memory", e.Seq)
 	}
 	s.seq, s.time = e.Seq, e.Time
 	var names []byte
@@ -212,6 +218,12 @@ func (s *State) op(e *Entry, i int) error {
 	case op.Close != nil:
 		s.standing.Closed = op.Close.Reason
 		return nil
+	case op.Snapshot != nil:
+		if op.Snapshot.Ref == "" || len(op.Snapshot.Ref) > maxSnapshotRef {
+			return s.corrupt(e, "a snapshot without a place, or with too long a one")
+		}
+		s.standing.Snapshot = op.Snapshot.Ref
+		return nil
 	default:
 		s.outbox = slices.DeleteFunc(slices.Clone(s.outbox), func(o Outgoing) bool {
 			return slices.Contains(op.Done.Names, o.Name)
@@ -223,7 +235,7 @@ func (s *State) op(e *Entry, i int) error {
 func (op *Op) count() (n int) {
 	for _, set := range [...]bool{op.Create != nil, op.Add != nil, op.Copy != nil, op.Move != nil, op.Flags != nil,
 		op.Expunge != nil, op.CreateMailbox != nil, op.Rename != nil, op.DeleteMailbox != nil, op.Subscribe != nil,
-		op.Access != nil, op.Close != nil, op.Done != nil} {
+		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil} {
 		if set {
 			n++
 		}

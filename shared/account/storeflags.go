@@ -29,7 +29,10 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 		}
 	}
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
-		m := s.MailboxByID(mbox)
+		m, err := s.messages(mbox)
+		if err != nil {
+			return nil, err
+		}
 		if m == nil {
 			return nil, noMailboxID(mbox)
 		}

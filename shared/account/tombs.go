@@ -3,17 +3,34 @@ package account
 import (
 	"cmp"
 	"slices"
+	"sync/atomic"
 )
 
 // minTombs is how many tombs a mailbox keeps before old ones are merged.
 const minTombs = 2048
 
+// graves are the tombs of a mailbox. States share them, as they do blocks.
+type graves struct {
+	owner  *token
+	stored atomic.Pointer[piece] // where a snapshot has the very same tombs; nil: nowhere
+	cold   bool                  // they are only there
+	list   []tomb                // by rising mod
+	at     int                   // tombs at which old ones are merged
+}
+
 // bury notes an expunged range; tombs come by rising mod.
-func (m *Mailbox) bury(t tomb) {
-	m.gone = append(m.gone, t)
-	if len(m.gone) >= max(minTombs, m.goneAt) {
+func (m *Mailbox) bury(t tomb, owner *token) {
+	switch {
+	case m.gone == nil:
+		m.gone = &graves{owner: owner}
+	case m.gone.owner != owner:
+		m.gone = &graves{owner: owner, list: slices.Clip(m.gone.list), at: m.gone.at}
+	}
+	g := m.gone
+	g.list = append(g.list, t)
+	if len(g.list) >= max(minTombs, g.at) {
 		m.mergeTombs()
-		m.goneAt = 2 * len(m.gone)
+		g.at = 2 * len(g.list)
 	}
 }
 
@@ -21,8 +38,9 @@ func (m *Mailbox) bury(t tomb) {
 // they then say is younger than it was: a client may be told again of what it knows to
 // be gone, which RFC 7162, section 3.2.10.1, allows.
 func (m *Mailbox) mergeTombs() {
-	half := len(m.gone) / 2
-	old, rest := slices.Clone(m.gone[:half]), m.gone[half:]
+	g := m.gone
+	half := len(g.list) / 2
+	old, rest := slices.Clone(g.list[:half]), g.list[half:]
 	slices.SortFunc(old, func(a, b tomb) int { return cmp.Compare(a.first, b.first) })
 	merged := old[:1]
 	for _, t := range old[1:] {
@@ -34,5 +52,5 @@ func (m *Mailbox) mergeTombs() {
 		merged = append(merged, t)
 	}
 	slices.SortStableFunc(merged, func(a, b tomb) int { return cmp.Compare(a.mod, b.mod) })
-	m.gone = append(merged, rest...)
+	g.list = append(merged, rest...)
 }

@@ -53,8 +53,8 @@ func TestTombsStayFewAndTellAtLeastWhatIsGone(t *testing.T) {
 			}
 		}
 	}
-	if len(m.gone) > 2*minTombs {
-		t.Errorf("%d tombs", len(m.gone))
+	if len(m.gone.list) > 2*minTombs {
+		t.Errorf("%d tombs", len(m.gone.list))
 	}
 }
 

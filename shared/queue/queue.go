@@ -17,8 +17,12 @@ const (
 	MaxVisibility = 12 * time.Hour
 )
 
-// Deliver is the queue of jobs for functions/deliver. Dead names a queue's dead letters.
-const Deliver = "deliver"
+// The queues: of jobs for functions/deliver and of accounts for functions/compact. Dead
+// names a queue's dead letters.
+const (
+	Deliver = "deliver"
+	Compact = "compact"
+)
 
 // Dead gives the name of the dead-letter queue of a queue.
 func Dead(queue string) string { return queue + "-dead" }

@@ -57,7 +57,7 @@ func Check(ctx context.Context, data string) (c Checked, err error) {
 	}
 }
 
-// checkAccount opens the account, which folds its whole journal, and looks for every blob.
+// checkAccount opens the account, reads all of its mailboxes, and looks for every blob.
 func checkAccount(ctx context.Context, store *account.Store, blobs blob.Driver, ref account.Ref) (messages int, err error) {
 	a, err := store.Open(ctx, ref)
 	if err != nil {
@@ -65,13 +65,15 @@ func checkAccount(ctx context.Context, store *account.Store, blobs blob.Driver, 
 	}
 	defer a.Close()
 	var refs []account.ContentRef
-	a.View(func(s *account.State) {
-		for _, m := range s.Mailboxes() {
-			for i := range m.Len() {
-				refs = append(refs, m.At(i).Content)
-			}
+	for _, m := range a.State().Mailboxes() {
+		state, err := a.Load(ctx, m.ID)
+		if err != nil {
+			return 0, err
 		}
-	})
+		for _, msg := range state.MailboxByID(m.ID).Messages() {
+			refs = append(refs, msg.Content)
+		}
+	}
 	const page = 100
 	for len(refs) > 0 {
 		n := min(page, len(refs))

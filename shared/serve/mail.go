@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/godwit-mail/godwit/functions"
+	"github.com/godwit-mail/godwit/functions/compact"
 	"github.com/godwit-mail/godwit/functions/deliver"
 	"github.com/godwit-mail/godwit/gateways"
 	"github.com/godwit-mail/godwit/gateways/imap"
@@ -57,7 +58,7 @@ func (s *Service) wireGateways() {
 	}
 }
 
-// wireFunctions makes the worker that delivers.
+// wireFunctions makes the workers that deliver and compact.
 func (s *Service) wireFunctions(parked *spool.Spool) {
 	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.Queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
 		Warner: &quota.Warner{Blobs: blob.Store{Driver: s.ports.Blobs}, Now: s.options.Now, Log: s.log},
@@ -68,7 +69,13 @@ func (s *Service) wireFunctions(parked *spool.Spool) {
 	dead := work
 	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Deliver), step.HandleDead, 1
 	s.workers = []*functions.Worker{&work, &dead}
-	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name}})
+	tidy := &compact.Step{Accounts: s.accounts, Log: s.log}
+	// One at a time, so that mail and people come first.
+	smaller := functions.Worker{Queue: s.ports.Queue, Name: queue.Compact, Handle: tidy.Handle, Receivers: 1, Grace: s.patience(), Log: s.log}
+	lost := smaller
+	lost.Name, lost.Handle = queue.Dead(queue.Compact), tidy.HandleDead
+	s.workers = append(s.workers, &smaller, &lost)
+	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name, smaller.Name, lost.Name}})
 }
 
 // shutdownGateways tells all sessions to say goodbye and waits for them; when ctx ends

@@ -20,6 +20,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/cloud"
+	"github.com/godwit-mail/godwit/shared/compaction"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/quota"
@@ -41,7 +42,8 @@ func main() {
 }
 
 func handler(p ports.Set, log *slog.Logger) http.Handler {
-	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log})
+	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
+		Compact: compaction.Asker(p.Queue)})
 	mux := http.NewServeMux()
 	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: wall, Log: log,
 		LookupTXT: net.DefaultResolver.LookupTXT})

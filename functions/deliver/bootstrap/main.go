@@ -18,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/cloud"
+	"github.com/godwit-mail/godwit/shared/compaction"
 	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/queue/sqs"
@@ -41,7 +42,8 @@ func main() {
 
 func function(p ports.Set, failures int, log *slog.Logger) *lambdaio.Jobs {
 	step := &deliver.Step{
-		Accounts:    account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log}),
+		Accounts: account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
+			Compact: compaction.Asker(p.Queue)}),
 		Queue:       p.Queue,
 		Spool:       &spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now},
 		Warner:      &quota.Warner{Blobs: blob.Store{Driver: p.Blobs}, Now: time.Now, Log: log},
