@@ -38,6 +38,19 @@ locals {
       Resource = [module.storage.records.arn]
     },
     {
+      Sid      = "Warnings" # of a quota are blobs; no mail is read
+      Effect   = "Allow"
+      Action   = ["s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/*"]
+    },
+    {
+      Sid       = "KeyOfWarnings"
+      Effect    = "Allow"
+      Action    = ["kms:GenerateDataKey"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
+    {
       Sid      = "Jobs"
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
@@ -73,9 +86,9 @@ locals {
     local.tables_key,
     local.write_journal,
     {
-      Sid      = "Directory" # and counters of logins that failed
+      Sid      = "Directory" # and counters of logins that failed, and sums of what domains and tenants hold
       Effect   = "Allow"
-      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query", "dynamodb:UpdateItem"]
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query", "dynamodb:UpdateItem"]
       Resource = [module.storage.records.arn]
     },
     {

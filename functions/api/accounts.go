@@ -140,6 +140,6 @@ func (s *server) accounts(api huma.API) {
 			AccountPath
 			MayMatch
 		}) (*none, error) {
-			return s.remove(ctx, in.MayMatch, in.Address, s.dir.DeleteAccount)
+			return s.remove(ctx, in.MayMatch, in.Address, s.deleteAccount)
 		})
 }

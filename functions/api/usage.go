@@ -18,6 +18,7 @@ import (
 type Sums interface {
 	Use(ctx context.Context, tenant, domain string) (quota.Sum, error)
 	Count(ctx context.Context, tenant, domain string) (quota.Sum, error)
+	Add(ctx context.Context, tenant, domain string, messages, bytes int64) error
 	Forget(ctx context.Context, tenant, domain string) error
 }
 
@@ -108,6 +109,25 @@ func (s *server) counted(ctx context.Context, tenant, domain string, q account.Q
 	if err != nil {
 		s.log.WarnContext(ctx, "cannot count what a domain or tenant holds", "tenant", tenant, "domain", domain, "error", err)
 	}
+}
+
+// deleteAccount deletes an account and takes what it held from the sums.
+func (s *server) deleteAccount(ctx context.Context, who directory.Scope, address, match string) error {
+	a, err := s.dir.Account(ctx, who, address)
+	if err != nil {
+		return err
+	}
+	held, unknown := s.dir.Usage(ctx, a)
+	if err := s.dir.DeleteAccount(ctx, who, address, match); err != nil || s.quota == nil {
+		return err
+	}
+	if unknown == nil {
+		unknown = s.quota.Add(ctx, a.Ref.Tenant, a.Domain, -held.Messages, -held.Bytes)
+	}
+	if unknown != nil { // the next count finds it
+		s.log.WarnContext(ctx, "cannot take a deleted account from what its domain holds", "account", a.Ref.ID, "error", unknown)
+	}
+	return nil
 }
 
 // count answers with what was just counted.

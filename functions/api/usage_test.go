@@ -59,6 +59,16 @@ func TestWhatDomainsAndTenantsHold(t *testing.T) {
 	}
 	equal(t, "the domain", usage(w.one, "/v1/domains/one.test"), map[string]any{"messages": 2.0, "bytes": 111.0})
 
+	// A deleted account holds nothing.
+	w.must(201, w.one, "POST", "/v1/accounts", `{"address":"bob@one.test"}`)
+	w.store("bob@one.test", 1000)
+	w.must(200, w.one, "POST", "/v1/tenants/one/count", "")
+	w.must(200, w.one, "POST", "/v1/domains/one.test/count", "")
+	w.must(204, w.one, "DELETE", "/v1/accounts/bob@one.test", "")
+	for _, path := range []string{"/v1/domains/one.test", "/v1/tenants/one"} {
+		equal(t, path, usage(w.one, path), map[string]any{"messages": 2.0, "bytes": 111.0})
+	}
+
 	// Who is limited can't change it.
 	w.must(403, w.one, "PUT", "/v1/tenants/one/settings", `{"tenant_messages":99}`, "If-Match", "*")
 	w.must(403, domain, "PUT", "/v1/domains/one.test/settings", `{}`, "If-Match", "*")

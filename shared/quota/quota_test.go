@@ -315,7 +315,7 @@ func TestWithoutAQuotaNothingIsCounted(t *testing.T) {
 	g.Grow("one", "one.test", 1, 1)
 	w.limit(account.Quota{}, account.Quota{})
 	g.Flush(t.Context())
-	if s, err := g.Use(t.Context(), "one", "one.test"); err != nil || s != (quota.Sum{}) {
+	if s, err := g.Use(t.Context(), "one", "one.test"); err != nil || s.Counted != 0 || s.Messages != 0 {
 		t.Errorf("%+v, %v", s, err)
 	}
 }
@@ -329,4 +329,24 @@ func TestRefusalsSayNothingOfOthers(t *testing.T) {
 	if got, want := fmt.Sprint(g.append(w.ann, 1<<20)), "tenant one: "+quota.ErrShared.Error(); got != want {
 		t.Errorf("%q, want %q", got, want)
 	}
+}
+
+// Mail for a domain that is given up meanwhile does not end the tenant's sum.
+func TestADomainThatLeavesDoesNotEndTheTenantsSum(t *testing.T) {
+	w := newWorld(t)
+	w.limit(account.Quota{}, account.Quota{Messages: 10})
+	g := w.gateway(nil)
+	porttest.OK(t, g.append(w.ann, 100))
+	_, err := g.Count(t.Context(), "one", "")
+	porttest.OK(t, err)
+	porttest.OK(t, w.DeleteAccount(t.Context(), root, w.bob.Address, ""))
+	porttest.OK(t, w.DeleteDomain(t.Context(), directory.Scope{Tenant: "one"}, "more.test", ""))
+	w.Clock.Advance(directory.CacheFor)
+	g.Flush(t.Context()) // ann's, which the count has seen as well
+	g.Grow("one", "more.test", 5, 5)
+	g.Flush(t.Context())
+	g.sum("", 2, 200)
+	_, err = g.Count(t.Context(), "one", "")
+	porttest.OK(t, err)
+	g.sum("", 1, 100)
 }

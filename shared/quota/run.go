@@ -91,7 +91,9 @@ func (k *Keeper) flush(ctx context.Context, at level, via string, pending accoun
 	l, err := k.cfg.Directory.DomainLimits(ctx, via)
 	limited := false
 	switch {
-	case kinds.Is(err, kinds.Denied): // the domain has left us
+	case kinds.Is(err, kinds.Denied): // the domain has left us: the tenant's next count finds what is left
+		k.settle(at, pending)
+		return nil
 	case err != nil:
 		return err
 	default:
@@ -100,14 +102,7 @@ func (k *Keeper) flush(ctx context.Context, at level, via string, pending accoun
 		}
 	}
 	if !limited {
-		k.mu.Lock()
-		s := k.sums[at]
-		delete(k.sums, at)
-		k.mu.Unlock()
-		if s != nil && s.version > 0 { // a quota that is set again is counted anew
-			return k.Forget(ctx, at.tenant, at.domain)
-		}
-		return nil
+		return k.drop(ctx, at)
 	}
 	_, err = k.change(ctx, at, func(s *Sum) bool {
 		if s.Counted == 0 && s.Lease == 0 {
@@ -117,14 +112,41 @@ func (k *Keeper) flush(ctx context.Context, at level, via string, pending accoun
 		s.Bytes += pending.Bytes
 		return true
 	})
-	if err != nil {
-		return err
+	if err == nil {
+		k.settle(at, pending)
 	}
+	return err
+}
+
+// settle forgets what was taken here: it is in the record, or never will be.
+func (k *Keeper) settle(at level, pending account.Quota) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if s := k.sums[at]; s != nil {
 		s.pending.Messages -= pending.Messages
 		s.pending.Bytes -= pending.Bytes
 	}
+}
+
+// drop ends a sum that this process knows, and that no quota is held against any more: if
+// there is one again, it begins with a count.
+func (k *Keeper) drop(ctx context.Context, at level) error {
+	k.mu.Lock()
+	s := k.sums[at]
+	there := s != nil && s.version > 0
+	k.mu.Unlock()
+	if there {
+		_, err := k.change(ctx, at, func(s *Sum) bool {
+			was := s.Counted
+			*s = Sum{}
+			return was > 0
+		})
+		if err != nil {
+			return err
+		}
+	}
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	delete(k.sums, at)
 	return nil
 }

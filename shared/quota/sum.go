@@ -201,6 +201,22 @@ func (k *Keeper) total(ctx context.Context, tenant, domain string) (account.Tota
 	}
 }
 
+// Add changes a sum at once, if there is one, by what was added or, with negative numbers,
+// removed without a gateway.
+func (k *Keeper) Add(ctx context.Context, tenant, domain string, messages, bytes int64) error {
+	for _, at := range [...]level{{tenant, domain}, {tenant, ""}} {
+		_, err := k.change(ctx, at, func(s *Sum) bool {
+			s.Messages = max(0, s.Messages+messages)
+			s.Bytes = max(0, s.Bytes+bytes)
+			return s.Counted > 0
+		})
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Forget removes a sum that nobody needs any more.
 func (k *Keeper) Forget(ctx context.Context, tenant, domain string) error {
 	at := level{tenant, domain}
