@@ -10,7 +10,9 @@ import (
 	"math/rand/v2"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
+	"testing/iotest"
 
 	"github.com/fxamacker/cbor/v2"
 	"github.com/klauspost/compress/zstd"
@@ -321,4 +323,47 @@ func FuzzFrames(f *testing.F) {
 			t.Fatalf("%d bytes for %d", len(got), want)
 		}
 	})
+}
+
+// failing is a driver whose reads break off.
+type failing struct{ blob.Driver }
+
+func (f failing) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	r, err := f.Driver.Open(ctx, name, off, n/2)
+	if err != nil {
+		return nil, err
+	}
+	gone := kinds.Errorf(kinds.Unavailable, "gone")
+	return io.NopCloser(io.MultiReader(r, iotest.ErrReader(gone))), nil
+}
+
+func TestWhatTheStoreFailsWithIsKept(t *testing.T) {
+	m := newMemory()
+	ref := put(t, blob.Store{Driver: m}, "a", mixed(200_000))
+	_, err := read(blob.Store{Driver: failing{m}}, ref, 0, -1)
+	porttest.Kind(t, err, kinds.Unavailable)
+	ref.Name = "absent"
+	_, err = read(blob.Store{Driver: m}, ref, 0, -1)
+	porttest.Kind(t, err, kinds.NotFound)
+}
+
+func TestReadersAndWritersDoNotMeetInWhatTheyUseAgain(t *testing.T) {
+	var all sync.WaitGroup
+	content := mixed(300_000)
+	for i := range 8 {
+		all.Go(func() {
+			s, mine := blob.Store{Driver: newMemory()}, content[i*10_000:]
+			for range 5 {
+				ref, err := s.Put(t.Context(), "a", blob.Header{}, bytes.NewReader(mine), int64(len(mine)))
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				if got, err := read(s, ref, 100, -1); err != nil || !bytes.Equal(got, mine[100:]) {
+					t.Errorf("%d bytes read of %d: %v", len(got), len(mine), err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
