@@ -71,7 +71,7 @@ func TestLambdasThatAreKilledLoseAndDoubleNothing(t *testing.T) {
 		})
 	}
 	work.Wait()
-	w.drained(90 * time.Second)
+	w.drained(3 * time.Minute)
 	told := all.check(w, alice, bob)
 	r.sees(told)
 	w.nothingParked()
