@@ -36,6 +36,10 @@ const (
 	seenEvery = 10 * time.Minute // how often a listener says that it lives
 	orphaned  = time.Hour        // after so long without it is dead
 	seenTag   = "godwit-seen"    // Unix seconds
+
+	// SQS says that a queue may not be there for all until a second after it was made.
+	// Whoever tells a watcher before would take it for dead.
+	settling = time.Second
 )
 
 // Notify carries events over SQS.
@@ -43,6 +47,7 @@ type Notify struct {
 	client *sqs.Client
 	poll   func(*sqs.Options)
 	prefix string
+	settle time.Duration // before a new queue is used
 	now    func() time.Time
 	log    *slog.Logger
 
@@ -56,7 +61,11 @@ var _ notify.Driver = (*Notify)(nil)
 // now is the clock by which dead listeners are known.
 func New(cfg aws.Config, prefix string, now func() time.Time, log *slog.Logger) *Notify {
 	patient := awsclient.HTTPClient(poll + 10*time.Second)
-	return &Notify{client: sqs.NewFromConfig(cfg), poll: func(o *sqs.Options) { o.HTTPClient = patient }, prefix: prefix, now: now, log: log}
+	n := &Notify{client: sqs.NewFromConfig(cfg), poll: func(o *sqs.Options) { o.HTTPClient = patient }, prefix: prefix, now: now, log: log}
+	if cfg.BaseEndpoint == nil { // an endpoint that isn't AWS's has its queues at once
+		n.settle = settling
+	}
+	return n
 }
 
 // Listen opens a listener with a new name.
@@ -68,6 +77,10 @@ func (n *Notify) Listen(ctx context.Context) (notify.Listener, error) {
 	}
 	run, stop := context.WithCancel(context.Background()) // until Close
 	l.stop = stop
+	select {
+	case <-time.After(n.settle):
+	case <-ctx.Done():
+	}
 	go l.run(run)
 	return l, nil
 }
