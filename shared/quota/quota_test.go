@@ -227,13 +227,13 @@ func TestManyCountOnce(t *testing.T) {
 // A count that meets a fault at any of its calls leaves the sum as it was or right, and
 // the next one is not kept from its work.
 func TestACountThatFailsDoesNoHarm(t *testing.T) {
+	w := newWorld(t)
+	w.limit(account.Quota{Messages: 1000}, account.Quota{})
+	g := w.gateway(nil)
+	porttest.OK(t, g.append(w.ann, 100))
+	_, err := g.Count(t.Context(), "one", "one.test")
+	porttest.OK(t, err)
 	for _, mode := range faults.Modes() {
-		w := newWorld(t)
-		w.limit(account.Quota{Messages: 1000}, account.Quota{})
-		g := w.gateway(nil)
-		porttest.OK(t, g.append(w.ann, 100))
-		_, err := g.Count(t.Context(), "one", "one.test")
-		porttest.OK(t, err)
 		for n := 1; ; n++ {
 			g.Grow("one", "one.test", 3, 30) // mail that never came
 			g.Flush(t.Context())
