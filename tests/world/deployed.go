@@ -55,7 +55,7 @@ func Deploy() (_ *Deployed, err error) {
 	}
 	d.flags = []string{"--auto-approve", "--name", d.Config.Name, "--folder", filepath.Join(d.folder, "state"), "--functions", functions,
 		"--var-file", filepath.Join(root, "infra", "localstack.tfvars"), "--var", "architecture=" + runtime.GOARCH, "--var", "api_account_log_role=false",
-		"--var", "deliver_concurrency=2", "--var", "deliver_timeout=6", "--var", "deliver_visibility=6"}
+		"--var", "deliver_concurrency=2", "--var", "deliver_timeout=4", "--var", "deliver_visibility=4"}
 	if _, err := godwit(append([]string{"deploy", "apply"}, d.flags...)...); err != nil {
 		return nil, err
 	}

@@ -30,6 +30,9 @@ func New(t *testing.T) *World {
 	return Start(t, Config{})
 }
 
+// forget does nothing: where the API is in the gateways' process, they know what it changes.
+func (w *World) forget() {}
+
 // Program is New with the real program in a process of its own.
 func Program(t *testing.T, binary string) *process.Service {
 	t.Helper()

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/godwit-mail/godwit/shared/serve"
 	"github.com/godwit-mail/godwit/shared/settings"
@@ -21,16 +22,20 @@ var deployed *Deployed
 func Main(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) (code int) {
+	began := time.Now()
 	d, err := Deploy()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	fmt.Printf("deployed %s in %.0f s\n", d.Config.Name, time.Since(began).Seconds())
 	defer func() {
+		began := time.Now()
 		if err := d.Destroy(); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 			code = 1
 		}
+		fmt.Printf("removed it in %.0f s\n", time.Since(began).Seconds())
 	}()
 	deployed = d
 	return m.Run()
@@ -45,7 +50,7 @@ func New(t *testing.T) *World {
 
 func start(t *testing.T, o serve.Options) *World {
 	t.Helper()
-	w := &World{Data: t.TempDir(), t: t, Log: &Log{}, done: make(chan error, 1), api: deployed.API}
+	w := &World{Data: t.TempDir(), t: t, Log: &Log{}, api: deployed.API}
 	w.Ports, w.key = deployed.Fresh(t)
 	o.Log = w.logger(o)
 	flags := deployed.settings()
@@ -61,6 +66,14 @@ func start(t *testing.T, o serve.Options) *World {
 		return serve.OpenGateway(ctx, s, serve.Protocols, o)
 	})
 	return w
+}
+
+// forget has gateways know nothing any more of what the API has changed since they looked:
+// they would go by it for up to half a minute.
+func (w *World) forget() {
+	w.t.Helper()
+	w.Stop()
+	w.serve()
 }
 
 // Program is New with the real program in a process of its own.

@@ -23,7 +23,7 @@ type Config struct {
 // before.
 func Start(t *testing.T, c Config) *World {
 	t.Helper()
-	w := &World{Data: c.Data, t: t, Log: &Log{}, done: make(chan error, 1)}
+	w := &World{Data: c.Data, t: t, Log: &Log{}}
 	if w.Data == "" {
 		w.Data = filepath.Join(t.TempDir(), "data")
 	}

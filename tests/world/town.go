@@ -31,6 +31,7 @@ func (w *World) Town() {
 	w.Admin("POST", "/v1/domains", `{"name":"all.test","tenant":"demo"}`)
 	w.Admin("PATCH", "/v1/domains/all.test", fmt.Sprintf(`{"catch_all":%q}`, Bob))
 	w.OtherTenant()
+	w.forget()
 }
 
 // Account makes an account with the password that all have.

@@ -40,6 +40,7 @@ type World struct {
 	Log            *Log      // of the process
 
 	t    *testing.T
+	open func(ctx context.Context) (*serve.Service, error)
 	at   func(listener string) string
 	api  string // URL
 	key  string // of the service, for its API
@@ -58,21 +59,27 @@ func (w *World) logger(o serve.Options) *slog.Logger {
 // run opens the service and lets it run until the test ends, if it is not stopped before.
 func (w *World) run(open func(ctx context.Context) (*serve.Service, error)) {
 	w.t.Helper()
-	ctx, stop := context.WithCancel(context.Background())
-	w.stop = stop
-	var err error
-	if w.Service, err = open(ctx); err != nil {
-		stop()
-		w.t.Fatal(err)
-	}
-	w.at = w.Service.Address
-	go func() { w.done <- w.Run(ctx) }()
+	w.open = open
+	w.serve()
 	w.t.Cleanup(func() {
 		w.Stop()
 		if w.t.Failed() {
 			w.t.Logf("the service's log:\n%s", w.Log)
 		}
 	})
+}
+
+func (w *World) serve() {
+	w.t.Helper()
+	ctx, stop := context.WithCancel(context.Background())
+	service, err := w.open(ctx)
+	if err != nil {
+		stop()
+		w.t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	w.Service, w.at, w.stop, w.done = service, service.Address, stop, done
+	go func() { done <- service.Run(ctx) }()
 }
 
 // BeginStop asks the service to drain and returns at once.
