@@ -62,7 +62,7 @@ func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)
 			fresh = true
 			continue
 		}
-		e, err := c.store.write(ctx, state, op, by, ops)
+		e, err := c.store.write(ctx, state, c.read, op, by, ops)
 		switch kinds.Of(err) {
 		case kinds.Conflict:
 			if _, err := c.refresh(ctx); err != nil {
@@ -121,13 +121,13 @@ func run(state *State, command func(*State) ([]Op, error)) ([]Op, error) {
 
 // write appends ops to state as its next entry and, where it is written, makes the
 // outcome known in this process. The account's lock is held.
-func (s *Store) write(ctx context.Context, state *State, op string, by By, ops []Op) (*Entry, error) {
+func (s *Store) write(ctx context.Context, state *State, read time.Time, op string, by By, ops []Op) (*Entry, error) {
 	now := s.cfg.Now()
 	e, next, err := prepare(state, op, by, ops, now)
 	if err != nil {
 		return nil, err
 	}
-	if err := s.append(ctx, state.ref.Partition(), e); err != nil {
+	if err := s.append(ctx, state.ref.Partition(), e, read); err != nil {
 		return nil, err
 	}
 	s.written(state.ref.Partition(), e, next, now)
@@ -147,14 +147,19 @@ func prepare(state *State, op string, by By, ops []Op, now time.Time) (*Entry, *
 }
 
 // append writes an entry. A reply that is lost is asked for again: the journal knows the
-// operation. After a conflict it is certain that this entry is not there.
-func (s *Store) append(ctx context.Context, p journal.Partition, e *Entry) error {
+// operation. After a conflict it is certain that this entry is not there. read is when the
+// entry before it was known to be the last.
+func (s *Store) append(ctx context.Context, p journal.Partition, e *Entry, read time.Time) error {
 	data, err := Encode(e)
 	if err != nil {
 		return err
 	}
 	stored := pack(data)
 	for try := 1; ; try++ {
+		if s.age(read) > maxKnowledge {
+			// This process stood still. Meanwhile the number may have been taken and trimmed.
+			return kinds.Errorf(kinds.Unavailable, "account %s: what is known of entry %d is too old to write the next", p, e.Seq-1)
+		}
 		err := s.cfg.Journal.Append(ctx, p, journal.Entry{Seq: e.Seq, Op: e.Op, Data: stored})
 		if !kinds.Is(err, kinds.Unavailable) && !kinds.Is(err, kinds.Throttled) || try == maxAttempts {
 			return err

@@ -171,7 +171,7 @@ func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, er
 		return 0, kinds.Errorf(kinds.Limit, "account %s: it has %d messages", d.part, head.Standing.Totals.Messages)
 	}
 	e.Standing.delivered(e.Seq, names)
-	if err := d.store.append(ctx, d.part, e); err != nil {
+	if err := d.store.append(ctx, d.part, e, head.read); err != nil {
 		return 0, err
 	}
 	for i := range d.batch {
@@ -191,7 +191,15 @@ func (d *deliverer) search(ctx context.Context, st *Standing) error {
 		if err != nil {
 			return err
 		}
-		if len(items) == 0 || items[0].Seq != after+1 {
+		if len(items) > 0 && items[0].Seq > after+1 {
+			// They were trimmed: a snapshot has their names.
+			if after, err = d.searchSnapshot(ctx, st.Snapshot, after, items[0].Seq-1); err != nil {
+				return err
+			}
+			d.searched = after
+			continue
+		}
+		if len(items) == 0 {
 			return kinds.Errorf(kinds.Invalid, "account %s: entry %d, in which the delivery might be, is no more", d.part, after+1)
 		}
 		for _, item := range items {
@@ -215,6 +223,42 @@ func (d *deliverer) search(ctx context.Context, st *Standing) error {
 		d.searched = max(d.searched, r.Seq)
 	}
 	return nil
+}
+
+// searchSnapshot looks for the batch's names in what a snapshot has of the entries after one
+// up to another, and gives the last of them.
+func (d *deliverer) searchSnapshot(ctx context.Context, text string, after, last uint64) (uint64, error) {
+	if text == "" {
+		return 0, kinds.Errorf(kinds.Invalid, "account %s: entry %d, in which the delivery might be, is no more", d.part, after+1)
+	}
+	snap, err := d.store.readSnapshot(ctx, d.ref, text)
+	if err != nil {
+		return 0, err
+	}
+	if after+1 < snap.man.NamesFrom || last > snap.man.Seq {
+		return 0, kinds.Errorf(kinds.Invalid, "account %s: entry %d, in which the delivery might be, is no more", d.part, after+1)
+	}
+	for i := range snap.man.Packs {
+		for j, at := range snap.man.sections(&snap.man.Packs[i]) {
+			if snap.man.Packs[i].Blocks[j].First > last || snap.man.lastIn(i, j) <= after {
+				continue
+			}
+			stored, err := d.store.readSections(ctx, d.ref, snap, []section{at})
+			if err != nil {
+				return 0, err
+			}
+			records, err := readBlock(d.ref, at, stored[at])
+			if err != nil {
+				return 0, err
+			}
+			for _, r := range records {
+				if r.ref.Seq > after && len(r.name) == NameSize {
+					d.mark(r.ref.Seq, r.name)
+				}
+			}
+		}
+	}
+	return last, nil
 }
 
 func (d *deliverer) mark(seq uint64, name []byte) {

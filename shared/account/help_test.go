@@ -20,6 +20,7 @@ var by = By{Actor: "tester", Protocol: "imap", Session: "s1"}
 type world struct {
 	clock   *porttest.Clock
 	journal journal.Driver
+	all     journal.Driver // has also what was trimmed; nil: nothing was
 	blobs   *memoryBlobs
 	ref     Ref
 	log     *slog.Logger

@@ -19,11 +19,19 @@ import (
 func (w *world) copy(t testing.TB) *world {
 	c := newWorld(t)
 	c.clock, c.ref = w.clock, w.ref
-	from, to := w.journal.(*memory), newMemory(w.clock.Now)
-	for p, entries := range from.entries {
-		to.entries[p], to.seqs[p] = maps.Clone(entries), slices.Clone(from.seqs[p])
+	copied := func(d journal.Driver) *memory {
+		from, to := d.(*memory), newMemory(w.clock.Now)
+		for p, entries := range from.entries {
+			to.entries[p], to.seqs[p] = maps.Clone(entries), slices.Clone(from.seqs[p])
+		}
+		return to
 	}
-	c.journal = to
+	if m, ok := w.journal.(*mirror); ok {
+		c.all = copied(m.all)
+		c.journal = &mirror{copied(m.Driver), c.all}
+	} else {
+		c.journal = copied(w.journal)
+	}
 	c.blobs = newMemoryBlobs(w.clock.Now)
 	maps.Copy(c.blobs.objects, w.blobs.objects)
 	maps.Copy(c.blobs.times, w.blobs.times)

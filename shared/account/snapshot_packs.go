@@ -65,6 +65,17 @@ func toMerge(packs []manifestPack, fresh int) int {
 	return best
 }
 
+// lastIn gives the last entry whose contents can be in a block.
+func (m *manifest) lastIn(pack, block int) uint64 {
+	if next := m.Packs[pack].Blocks; block+1 < len(next) {
+		return next[block+1].First - 1
+	}
+	if pack+1 < len(m.Packs) {
+		return m.Packs[pack+1].Blocks[0].First - 1
+	}
+	return m.Seq
+}
+
 // lookAtPack reads a pack and fails for what is broken in it.
 func (s *Store) lookAtPack(ctx context.Context, ref Ref, snap *snapshot, p *manifestPack) error {
 	sections := snap.man.sections(p)

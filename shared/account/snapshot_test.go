@@ -28,7 +28,7 @@ func (w *world) plain(t testing.TB) *State {
 	t.Helper()
 	s := NewState(w.ref)
 	for after := uint64(0); ; {
-		items, more, err := w.journal.Read(context.Background(), w.ref.Partition(), after, page)
+		items, more, err := w.untrimmed().Read(context.Background(), w.ref.Partition(), after, page)
 		porttest.OK(t, err)
 		for _, item := range items {
 			e, err := decode(item)
@@ -40,6 +40,13 @@ func (w *world) plain(t testing.TB) *State {
 			return s
 		}
 	}
+}
+
+func (w *world) untrimmed() journal.Driver {
+	if w.all != nil {
+		return w.all
+	}
+	return w.journal
 }
 
 // whole opens the account in a process of its own and loads all of its mailboxes.
@@ -81,7 +88,7 @@ func (w *world) sameContents(t testing.TB, a *Account, refs []ContentRef) {
 	for i, ref := range refs {
 		e := entries[ref.Seq]
 		if e == nil {
-			items, _, err := w.journal.Read(context.Background(), w.ref.Partition(), ref.Seq-1, 1)
+			items, _, err := w.untrimmed().Read(context.Background(), w.ref.Partition(), ref.Seq-1, 1)
 			porttest.OK(t, err)
 			e, err = decode(items[0])
 			porttest.OK(t, err)

@@ -198,12 +198,13 @@ func (d *draft) look(ctx context.Context, packs []manifestPack) (sound bool, err
 	return sound, nil
 }
 
+// points keeps one snapshot of each few days, and the last one before a pause.
 func (d *draft) points() (list []point) {
 	if d.prev == nil {
 		return nil
 	}
 	list = append(list, d.prev.man.Points...)
-	if n := len(list); n == 0 || d.prev.man.Time-list[n-1].Time >= pointEvery {
+	if n := len(list); n == 0 || d.state.time-list[n-1].Time >= pointEvery {
 		list = append(list, point{Seq: d.prev.man.Seq, Time: d.prev.man.Time, Ref: d.prev.text})
 	}
 	for len(list) > 1 && list[1].Time < d.state.time-pointLife {

@@ -52,6 +52,7 @@ type Store struct {
 	heads    *lru[journal.Partition, Head]
 	contents *lru[contentKey, Content]
 	backoff  time.Duration
+	last     uint64 // entries at the end that are never trimmed
 
 	mu       sync.Mutex
 	accounts map[journal.Partition]*core // open and idle
@@ -89,7 +90,7 @@ func New(cfg Config) *Store {
 	if cfg.HeadAge == 0 {
 		cfg.HeadAge = time.Minute
 	}
-	return &Store{cfg: cfg, backoff: 20 * time.Millisecond,
+	return &Store{cfg: cfg, backoff: 20 * time.Millisecond, last: keepEntries,
 		heads:    newLRU[journal.Partition, Head](int64(cfg.Heads)),
 		contents: newLRU[contentKey, Content](cfg.ContentBytes),
 		accounts: map[journal.Partition]*core{},
@@ -120,7 +121,7 @@ func (s *Store) Create(ctx context.Context, ref Ref, by By) error {
 	}
 	// The operation has one name for all who create the account: the journal then holds
 	// the entry of one of them, which need not be this one.
-	return s.append(ctx, p, e)
+	return s.append(ctx, p, e, s.cfg.Now())
 }
 
 // RFC 6154, section 2: the special uses.
