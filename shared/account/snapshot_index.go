@@ -7,13 +7,12 @@ import (
 // A mailbox's index is cut into pieces of up to 16 blocks. One that has not changed since
 // a snapshot is no part of the next one's work.
 const (
-	indexForm  = 1
-	tombsForm  = 1
-	pieceRows  = 16 * blockRows
-	smallPiece = pieceRows / 2 // smaller ones are joined with what has changed beside them
-	maxTombs   = MaxMessages + 2*minTombs
-	maxIndex   = pieceRows * 200 // bytes, unpacked: a UIDL of 70 bytes and keywords
-	maxGraves  = 64 << 20
+	indexForm = 1
+	tombsForm = 1
+	pieceRows = 16 * blockRows // at most
+	maxTombs  = MaxMessages + 2*minTombs
+	maxIndex  = pieceRows * 200 // bytes, unpacked: a UIDL of 70 bytes and keywords
+	maxGraves = 64 << 20
 )
 
 // piece is a part of a mailbox's index in a snapshot.

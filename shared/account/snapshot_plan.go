@@ -21,6 +21,7 @@ func (u *unit) bytes() int64 {
 // planner cuts a mailbox's blocks into pieces.
 type planner struct {
 	known   map[section]bool // of the last snapshot: only these may be taken over
+	max     int              // rows of a piece
 	units   []*unit
 	pending []*block
 	rows    int      // of pending
@@ -29,8 +30,8 @@ type planner struct {
 
 // plan gives the pieces of a mailbox in a new snapshot, or else what must be read before.
 // What is small is joined with what has changed beside it.
-func plan(m *Mailbox, known map[section]bool) (units []*unit, cold []*piece) {
-	p := &planner{known: known}
+func plan(m *Mailbox, known map[section]bool, rows int) (units []*unit, cold []*piece) {
+	p := &planner{known: known, max: rows}
 	if g := m.gone; g != nil {
 		old := g.stored.Load()
 		switch {
@@ -49,7 +50,7 @@ func plan(m *Mailbox, known map[section]bool) (units []*unit, cold []*piece) {
 			blocks = blocks[1:]
 			continue
 		}
-		if len(p.pending) > 0 && old.Rows < smallPiece && p.rows+int(old.Rows) <= pieceRows {
+		if len(p.pending) > 0 && p.small(old) && p.rows+int(old.Rows) <= p.max {
 			for _, b := range blocks[:n] {
 				p.add(b)
 			}
@@ -62,6 +63,9 @@ func plan(m *Mailbox, known map[section]bool) (units []*unit, cold []*piece) {
 	p.flush()
 	return p.units, p.cold
 }
+
+// small says whether a piece is joined with what has changed beside it.
+func (p *planner) small(old *piece) bool { return int(old.Rows) < p.max/2 }
 
 // same gives the piece that the blocks begin with, as it was, and how many they are.
 func (p *planner) same(blocks []*block) (n int, old *piece) {
@@ -92,7 +96,7 @@ func (p *planner) same(blocks []*block) (n int, old *piece) {
 // change takes a block that is in no piece as it is.
 func (p *planner) change(b *block) {
 	if n := len(p.units); len(p.pending) == 0 && n > 0 && p.units[n-1].old != nil && p.units[n-1].graves == nil &&
-		p.units[n-1].old.Rows < smallPiece {
+		p.small(p.units[n-1].old) {
 		last := p.units[n-1]
 		p.units = p.units[:n-1]
 		for _, b := range last.blocks {
@@ -114,7 +118,7 @@ func (p *planner) add(b *block) {
 func (p *planner) flush() {
 	for len(p.pending) > 0 {
 		n, rows := 0, 0
-		for n < len(p.pending) && rows+p.pending[n].count() <= pieceRows {
+		for n < len(p.pending) && rows+p.pending[n].count() <= p.max {
 			rows += p.pending[n].count()
 			n++
 		}

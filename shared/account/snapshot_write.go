@@ -62,14 +62,14 @@ func (d *draft) make(ctx context.Context, records []record) error {
 func (d *draft) index(ctx context.Context) error {
 	known, carried, last := d.known()
 	for i := range d.state.boxes {
-		units, cold := plan(d.state.boxes[i], known)
+		units, cold := plan(d.state.boxes[i], known, d.store.rows)
 		for len(cold) > 0 {
 			got, err := d.store.readPieces(ctx, d.ref, d.prev, cold)
 			if err != nil {
 				return err
 			}
 			d.state.own(d.state.boxes[i].ID).fill(got)
-			units, cold = plan(d.state.boxes[i], known)
+			units, cold = plan(d.state.boxes[i], known, d.store.rows)
 		}
 		for _, u := range units {
 			if u.old == nil {

@@ -53,6 +53,7 @@ type Store struct {
 	contents *lru[contentKey, Content]
 	backoff  time.Duration
 	last     uint64 // entries at the end that are never trimmed
+	rows     int    // in a piece of an index, at most
 
 	mu       sync.Mutex
 	accounts map[journal.Partition]*core // open and idle
@@ -90,7 +91,7 @@ func New(cfg Config) *Store {
 	if cfg.HeadAge == 0 {
 		cfg.HeadAge = time.Minute
 	}
-	return &Store{cfg: cfg, backoff: 20 * time.Millisecond, last: keepEntries,
+	return &Store{cfg: cfg, backoff: 20 * time.Millisecond, last: keepEntries, rows: pieceRows,
 		heads:    newLRU[journal.Partition, Head](int64(cfg.Heads)),
 		contents: newLRU[contentKey, Content](cfg.ContentBytes),
 		accounts: map[journal.Partition]*core{},
