@@ -34,7 +34,7 @@ var (
 	helpers  = []string{"shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/...", "shared/cloud/cloudtest", "shared/ports/portstest"}
 	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "shared/cloud", "functions/*/bootstrap"}
 	gateways = []string{"gateways/smtp/...", "gateways/pop3/...", "gateways/imap/..."}
-	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/..."}
+	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/...", "functions/sweep/..."}
 )
 
 var rules = []rule{
@@ -89,7 +89,7 @@ var rules = []rule{
 	},
 	{
 		why: "a compaction is between an account's journal and its snapshots",
-		who: []string{"functions/compact/..."}, never: []string{"functions/deliver/...", "functions/api/...", "net/http"},
+		who: []string{"functions/compact/...", "functions/sweep/..."}, never: []string{"functions/deliver/...", "functions/api/...", "net/http"},
 	},
 	{
 		why: "what is shared knows none of those who share it",

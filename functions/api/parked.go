@@ -3,17 +3,23 @@ package api
 import (
 	"context"
 	"strings"
+	"time"
 
+	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // Parked shows the spool to the API: in mail's words, and a tenant its own jobs only.
-// A job's id has the tenant in front, with a dot where the spool has a slash.
-func Parked(s *spool.Spool) Spool { return parked{s} }
+// A job's id has the tenant in front, with a dot where the spool has a slash. window is how
+// far back accounts' pasts can be told.
+func Parked(s *spool.Spool, window time.Duration) Spool { return parked{s, window} }
 
-type parked struct{ spool *spool.Spool }
+type parked struct {
+	spool  *spool.Spool
+	window time.Duration
+}
 
 func outerID(id string) string { return strings.Replace(id, "/", ".", 1) }
 func innerID(id string) string { return strings.Replace(id, ".", "/", 1) }
@@ -50,14 +56,29 @@ func (p parked) get(ctx context.Context, tenant, id string) (spool.Job, error) {
 	return j, err
 }
 
-// Retry needs no mayDuplicate: journals are not trimmed, so every delivery of the past
-// is still found by its name.
-func (p parked) Retry(ctx context.Context, tenant, id string, _ bool) error {
+// Retry of a job from before the window needs mayDuplicate: what its deliveries would be
+// found by may be trimmed, so they are not looked for.
+func (p parked) Retry(ctx context.Context, tenant, id string, mayDuplicate bool) error {
 	j, err := p.get(ctx, tenant, id)
 	if err != nil {
 		return err
 	}
-	return p.spool.Retry(ctx, j.ID)
+	d, err := delivery.Decode(j.Body)
+	if err != nil || p.spool.Now().Sub(d.ReceivedAt()) < p.window {
+		return p.spool.Retry(ctx, j.ID)
+	}
+	if !mayDuplicate {
+		return kinds.Errorf(kinds.Conflict, "api: the job is from before the last %d days: which of its deliveries took place can't be told any more",
+			int(p.window.Hours()/24))
+	}
+	for i := range d.Recipients {
+		d.Recipients[i].Seen = account.DontSearch
+	}
+	body, err := d.Encode()
+	if err != nil {
+		return err
+	}
+	return p.spool.RetryAs(ctx, j.ID, body)
 }
 
 func (p parked) Drop(ctx context.Context, tenant, id string) error {

@@ -26,6 +26,9 @@ type Outcome []Delivered
 // gone goes to INBOX. Suspended accounts get their mail. The batch holds at most
 // MaxBatch messages and MaxBatchBytes (kinds.Limit), UID stays 0.
 //
+// seen may be DontSearch: then a delivery of long ago may take place again. Entries that were
+// trimmed are looked for in the snapshots; kinds.Invalid when they are in none any more.
+//
 // kinds.NotFound and kinds.Closed when the account is not there or no more;
 // kinds.Conflict when others were faster too often, which is no failure.
 func (s *Store) Deliver(ctx context.Context, ref Ref, seen uint64, by By, batch []Add) (Outcome, error) {
@@ -51,6 +54,10 @@ func (s *Store) DeliverWarning(ctx context.Context, ref Ref, seen uint64, by By,
 	}
 	return d.out, nil
 }
+
+// DontSearch is a number that no account's entry has: Deliver looks into no entry but what
+// the last one says of the others.
+const DontSearch uint64 = maxSeq
 
 // BatchCost is how much of MaxBatchBytes a delivery takes.
 func BatchCost(a *Add) int {

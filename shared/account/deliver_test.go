@@ -80,6 +80,12 @@ func TestAnOldDeliveryIsFoundInTheJournal(t *testing.T) {
 	porttest.OK(t, w.journal.Trim(t.Context(), w.ref.Partition(), 20))
 	_, err = fresh.Deliver(t.Context(), w.ref, 1, by, []Add{delivery("5")})
 	porttest.Kind(t, err, kinds.Invalid)
+	// Unless somebody has decided that it may be.
+	out, err = fresh.Deliver(t.Context(), w.ref, DontSearch, by, []Add{delivery("5"), delivery("newer")})
+	porttest.OK(t, err)
+	if out[0].Duplicate || !out[1].Duplicate {
+		t.Errorf("%+v", out)
+	}
 }
 
 func TestADeliveryIsSeenAtOnceWhereTheAccountIsOpen(t *testing.T) {

@@ -9,6 +9,7 @@ import (
 	"github.com/godwit-mail/godwit/functions"
 	"github.com/godwit-mail/godwit/functions/compact"
 	"github.com/godwit-mail/godwit/functions/deliver"
+	"github.com/godwit-mail/godwit/functions/sweep"
 	"github.com/godwit-mail/godwit/gateways"
 	"github.com/godwit-mail/godwit/gateways/imap"
 	"github.com/godwit-mail/godwit/gateways/pop3"
@@ -58,7 +59,7 @@ func (s *Service) wireGateways() {
 	}
 }
 
-// wireFunctions makes the workers that deliver and compact.
+// wireFunctions makes the workers that deliver, compact and sweep.
 func (s *Service) wireFunctions(parked *spool.Spool) {
 	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.Queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
 		Warner: &quota.Warner{Blobs: blob.Store{Driver: s.ports.Blobs}, Now: s.options.Now, Log: s.log},
@@ -75,6 +76,8 @@ func (s *Service) wireFunctions(parked *spool.Spool) {
 	lost := smaller
 	lost.Name, lost.Handle = queue.Dead(queue.Compact), tidy.HandleDead
 	s.workers = append(s.workers, &smaller, &lost)
+	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Window: s.settings.HistoryWindow, Log: s.log}
+	s.background = append(s.background, old.Run)
 	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name, smaller.Name, lost.Name}})
 }
 

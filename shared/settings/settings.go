@@ -55,6 +55,8 @@ type Settings struct {
 	DeliverWorkers  int
 	DeliverFailures int // of one job, before it is parked
 
+	HistoryWindow time.Duration // how far back an account's past can be told
+
 	LogFormat string // auto, text, json
 	LogLevel  slog.Level
 }

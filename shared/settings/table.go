@@ -35,6 +35,7 @@ const (
 	kib       = int64(1) << 10
 	mib       = kib << 10
 	gib       = mib << 10
+	day       = 24 * time.Hour
 )
 
 // Fields lists every setting with the values of s. All that is told about settings
@@ -101,6 +102,9 @@ func (s *Settings) Fields() []Field {
 			Help: "deliveries at work at once (each takes up to ten jobs)"},
 		{Key: "deliver.failures", Default: "8", role: Serve, value: &number{to: &s.DeliverFailures, min: 1, max: 1000},
 			Help: "failures of a job before it is parked, where 'godwit queue list' shows it"},
+
+		{Key: "history.window", Default: "720h", value: &duration{to: &s.HistoryWindow, min: 15 * day, max: 366 * day},
+			Help: "how far back the past of an account can be told and restored (15 to 366 days); what is older is removed within days"},
 
 		{Key: "log.format", Default: "auto", value: &choice{to: &s.LogFormat, of: []string{"auto", "text", "json"}},
 			Help: "auto, text or json; auto is text on a terminal, json elsewhere"},

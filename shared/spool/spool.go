@@ -121,10 +121,16 @@ func (s *Spool) get(ctx context.Context, id string) (Job, uint64, error) {
 
 // Retry hands the job to its queue again and then forgets it here. Should the second
 // fail, it is done twice, which jobs can bear.
-func (s *Spool) Retry(ctx context.Context, id string) error {
+func (s *Spool) Retry(ctx context.Context, id string) error { return s.RetryAs(ctx, id, nil) }
+
+// RetryAs is Retry with another body; nil: the job's own.
+func (s *Spool) RetryAs(ctx context.Context, id string, body []byte) error {
 	j, version, err := s.get(ctx, id)
 	if err != nil {
 		return err
+	}
+	if body != nil {
+		j.Body = body
 	}
 	if err := s.Queue.Send(ctx, j.Queue, queue.Message{Group: j.Tenant, Body: j.Body}); err != nil {
 		return err

@@ -38,10 +38,10 @@ func main() {
 	if err != nil {
 		fail(log, err)
 	}
-	lambda.Start(lambdaio.Proxy(handler(aws.Set, log), log))
+	lambda.Start(lambdaio.Proxy(handler(aws.Set, st.HistoryWindow, log), log))
 }
 
-func handler(p ports.Set, log *slog.Logger) http.Handler {
+func handler(p ports.Set, window time.Duration, log *slog.Logger) http.Handler {
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
 		Compact: compaction.Asker(p.Queue)})
 	mux := http.NewServeMux()
@@ -50,7 +50,7 @@ func handler(p ports.Set, log *slog.Logger) http.Handler {
 	mux.Handle("/", api.New(api.Config{
 		Directory: dir,
 		Records:   p.Records,
-		Spool:     api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}),
+		Spool:     api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}, window),
 		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Now: wall, Log: log}),
 		Now:       wall,
 		Log:       log,

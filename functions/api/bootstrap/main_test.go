@@ -37,7 +37,7 @@ func newGateway(t *testing.T) *gateway {
 	log := slog.New(slog.DiscardHandler)
 	g := &gateway{t: t, remote: "192.0.2.1"}
 	for range 2 {
-		g.functions = append(g.functions, lambda.NewHandler(lambdaio.Proxy(handler(w.Set, log), log)))
+		g.functions = append(g.functions, lambda.NewHandler(lambdaio.Proxy(handler(w.Set, 30*24*time.Hour, log), log)))
 	}
 	accounts := account.New(account.Config{Journal: w.Journal})
 	dir := directory.New(directory.Config{Records: w.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log})

@@ -1,0 +1,105 @@
+// Package sweep goes round all accounts and removes what nobody can ask for any more: entries
+// from before the window of each account's past, and snapshots that no other needs.
+package sweep
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Accounts removes it; *account.Store.
+type Accounts interface {
+	Sweep(ctx context.Context, ref account.Ref, window time.Duration) (account.Swept, error)
+}
+
+// Directory lists the accounts; *directory.Directory.
+type Directory interface {
+	Accounts(ctx context.Context, s directory.Scope, p directory.Page) ([]directory.Account, string, error)
+}
+
+// Step is the function. It may die anywhere, and run again or twice.
+type Step struct {
+	Accounts  Accounts
+	Directory Directory
+	Window    time.Duration // 0: account.DefaultWindow; account.MinWindow at least
+	Log       *slog.Logger
+}
+
+// Result is what a round has done.
+type Result struct {
+	Accounts, Failed, Trimmed int // accounts; of Trimmed some entries were removed
+	Objects                   int
+	Bytes                     int64
+}
+
+// Round sweeps all accounts, one after the other. An account that fails keeps no other
+// back; the error is one of the directory, or of ctx.
+func (s *Step) Round(ctx context.Context) (r Result, err error) {
+	window := s.Window
+	if window == 0 {
+		window = account.DefaultWindow
+	}
+	page := directory.Page{Limit: directory.MaxPage}
+	for {
+		list, next, err := s.Directory.Accounts(ctx, directory.ServiceScope("sweep"), page)
+		if err != nil {
+			return r, err
+		}
+		for _, a := range list {
+			if ctx.Err() != nil {
+				return r, kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
+			}
+			s.sweep(ctx, a.Ref, window, &r)
+		}
+		if page.After = next; next == "" {
+			return r, nil
+		}
+	}
+}
+
+func (s *Step) sweep(ctx context.Context, ref account.Ref, window time.Duration, r *Result) {
+	done, err := s.Accounts.Sweep(ctx, ref, window)
+	r.Accounts++
+	r.Objects += done.Objects
+	r.Bytes += done.Bytes
+	if done.Trimmed > 0 {
+		r.Trimmed++
+	}
+	if err != nil && !kinds.Is(err, kinds.NotFound) {
+		r.Failed++
+		s.Log.Error("an account cannot be swept", "account", ref.ID, "error", err)
+	}
+}
+
+const (
+	settle = 10 * time.Minute // after the start of a process, so that mail comes first
+	every  = 24 * time.Hour
+)
+
+// Run goes its rounds until ctx ends: about one a day, at no fixed time, so that processes
+// that start together sweep apart.
+func (s *Step) Run(ctx context.Context) {
+	for pause := settle + rand.N(every/8); ; pause = every*7/8 + rand.N(every/4) {
+		t := time.NewTimer(pause)
+		select {
+		case <-ctx.Done():
+			t.Stop()
+			return
+		case <-t.C:
+		}
+		r, err := s.Round(ctx)
+		switch {
+		case ctx.Err() != nil:
+		case err != nil:
+			s.Log.Error("sweeping accounts", "error", err)
+		default:
+			s.Log.Info("swept", "accounts", r.Accounts, "failed", r.Failed, "trimmed", r.Trimmed, "objects", r.Objects, "bytes", r.Bytes)
+		}
+	}
+}
