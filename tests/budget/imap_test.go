@@ -61,7 +61,7 @@ func mailboxes(t *testing.T, w *world, b *table) {
 	do := func(what, want, command string) {
 		b.counts(t, what, m, want, func() { c.do(command) })
 	}
-	do("LOGIN, the account's first on this gateway (129 entries)", "BatchGetItem 1 (3), GetItem 1 (1), Query 1 (50), UpdateItem 1 (1)", "LOGIN full@"+domain+" \""+password+"\"")
+	do("LOGIN, the account's first on this gateway (129 entries and no snapshot)", "BatchGetItem 1 (3), GetItem 1 (1), Query 2 (100), UpdateItem 1 (1)", "LOGIN full@"+domain+" \""+password+"\"")
 	b.counts(t, "LOGIN, account open on this gateway", m, "BatchGetItem 1 (3), GetItem 1 (1), Query 1 (1), UpdateItem 1 (1)", func() { w.one.imap("full") })
 	do("SELECT, known", "Query 1 (1)", "SELECT INBOX")
 	do("STATUS, known", "Query 1 (1)", "STATUS Archive (MESSAGES UNSEEN)")

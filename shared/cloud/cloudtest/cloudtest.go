@@ -4,6 +4,7 @@ package cloudtest
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"sync"
@@ -17,6 +18,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/aws/aws-sdk-go-v2/service/sqs"
+	sqstypes "github.com/aws/aws-sdk-go-v2/service/sqs/types"
 
 	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient"
@@ -175,6 +177,10 @@ func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 		porttest.OK(t, err)
 		awstest.Cleanup(t, func(ctx context.Context) error {
 			_, err := client.DeleteQueue(ctx, &sqs.DeleteQueueInput{QueueUrl: out.QueueUrl})
+			var gone *sqstypes.QueueDoesNotExist
+			if errors.As(err, &gone) { // by a call whose reply came too late
+				return nil
+			}
 			return err
 		})
 	}
