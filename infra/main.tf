@@ -27,7 +27,15 @@ module "storage" {
 module "queues" {
   source     = "./modules/queues"
   name       = var.name
+  queue      = "deliver"
   visibility = var.deliver_visibility
+}
+
+module "compactions" {
+  source     = "./modules/queues"
+  name       = var.name
+  queue      = "compact"
+  visibility = 3 * var.compact_timeout
 }
 
 module "deliver" {
@@ -49,8 +57,27 @@ module "deliver" {
 
   # A dead letter goes alone: one that takes the function down with it harms no other.
   sources = {
-    deliver = { queue = module.queues.sources.deliver, batch = 10, concurrency = var.deliver_concurrency }
+    deliver = { queue = module.queues.sources.jobs, batch = 10, concurrency = var.deliver_concurrency }
     dead    = { queue = module.queues.sources.dead, batch = 1, concurrency = 2 }
+  }
+}
+
+module "compact" {
+  source               = "./modules/function"
+  name                 = "${var.name}-compact"
+  zip                  = "${var.functions}/compact-${var.architecture}.zip"
+  architecture         = var.architecture
+  timeout              = var.compact_timeout
+  memory               = var.memory
+  reserved_concurrency = var.reserved_concurrency
+  log_days             = var.log_days
+  key_arn              = module.storage.key_arn
+  statements           = local.compact_may
+  environment          = merge(local.settings, { GODWIT_LOG_LEVEL = var.log_level })
+
+  sources = {
+    compact = { queue = module.compactions.sources.jobs, batch = 1, concurrency = var.compact_concurrency }
+    dead    = { queue = module.compactions.sources.dead, batch = 1, concurrency = 2 }
   }
 }
 

@@ -35,7 +35,7 @@ output "records_table" {
 
 output "deliver_queue" {
   description = "The queue of jobs."
-  value       = module.queues.deliver.name
+  value       = module.queues.jobs.name
 }
 
 output "dead_queue" {
@@ -46,6 +46,16 @@ output "dead_queue" {
 output "deliver_function" {
   description = "The function that delivers."
   value       = module.deliver.name
+}
+
+output "compact_queue" {
+  description = "The queue of accounts to be compacted."
+  value       = module.compactions.jobs.name
+}
+
+output "compact_function" {
+  description = "The function that compacts accounts."
+  value       = module.compact.name
 }
 
 output "api_function" {

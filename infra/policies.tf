@@ -27,9 +27,62 @@ locals {
     Resource = [local.notify_arn]
   }
 
-  deliver_may = [
+  # Accounts are opened from their snapshots; every so many entries a new one is asked for.
+  open_accounts = [
     local.tables_key,
     local.write_journal,
+    {
+      Sid      = "Snapshots"
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["${module.storage.bucket.arn}/s/*"]
+    },
+    {
+      Sid      = "Bucket" # without it, S3 says that what isn't there is forbidden
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = [module.storage.bucket.arn]
+    },
+    {
+      Sid       = "KeyOfSnapshots"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
+  ]
+
+  ask_compaction = {
+    Sid      = "Compactions"
+    Effect   = "Allow"
+    Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+    Resource = [module.compactions.jobs.arn]
+  }
+
+  compact_may = concat(local.open_accounts, [
+    {
+      Sid      = "NewSnapshots"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/s/*"]
+    },
+    {
+      Sid       = "KeyOfNewSnapshots"
+      Effect    = "Allow"
+      Action    = ["kms:GenerateDataKey"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
+    {
+      Sid      = "Jobs"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+      Resource = [module.compactions.jobs.arn, module.compactions.dead.arn]
+    },
+  ])
+
+  deliver_may = concat(local.open_accounts, [
+    local.ask_compaction,
     local.tell_watchers,
     {
       Sid      = "Spool" # jobs are parked in it
@@ -54,19 +107,18 @@ locals {
       Sid      = "Jobs"
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
-      Resource = [module.queues.deliver.arn, module.queues.dead.arn]
+      Resource = [module.queues.jobs.arn, module.queues.dead.arn]
     },
     {
       Sid      = "Leftovers" # of a job are a new job
       Effect   = "Allow"
       Action   = ["sqs:SendMessage"]
-      Resource = [module.queues.deliver.arn]
+      Resource = [module.queues.jobs.arn]
     },
-  ]
+  ])
 
-  api_may = [
-    local.tables_key,
-    local.write_journal,
+  api_may = concat(local.open_accounts, [
+    local.ask_compaction,
     local.tell_watchers,
     {
       Sid      = "Directory"
@@ -78,13 +130,14 @@ locals {
       Sid      = "Retry" # a parked job is sent again
       Effect   = "Allow"
       Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
-      Resource = [module.queues.deliver.arn]
+      Resource = [module.queues.jobs.arn]
     },
-  ]
+  ])
 
   gateways_may = [
     local.tables_key,
     local.write_journal,
+    local.ask_compaction,
     {
       Sid      = "Directory" # and counters of logins that failed, and sums of what domains and tenants hold
       Effect   = "Allow"
@@ -114,7 +167,7 @@ locals {
       Sid      = "Jobs"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
-      Resource = [module.queues.deliver.arn]
+      Resource = [module.queues.jobs.arn]
     },
     {
       Sid    = "Watch"

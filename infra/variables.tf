@@ -88,6 +88,18 @@ variable "deliver_concurrency" {
   default     = 100
 }
 
+variable "compact_timeout" {
+  description = "Seconds in which an account must be compacted."
+  type        = number
+  default     = 120
+}
+
+variable "compact_concurrency" {
+  description = "How many accounts are compacted at once (2 to 1,000)."
+  type        = number
+  default     = 20
+}
+
 variable "reserved_concurrency" {
   description = "Copies that are kept free for each function, which are also the most that run; -1: what the account has."
   type        = number

@@ -46,13 +46,23 @@ override_resource {
 }
 
 override_resource {
-  target = module.queues.aws_sqs_queue.deliver
+  target = module.queues.aws_sqs_queue.jobs
   values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-deliver", id = "deliver" }
 }
 
 override_resource {
   target = module.queues.aws_sqs_queue.dead
   values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-deliver-dead", id = "dead" }
+}
+
+override_resource {
+  target = module.compactions.aws_sqs_queue.jobs
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-compact", id = "compact" }
+}
+
+override_resource {
+  target = module.compactions.aws_sqs_queue.dead
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-compact-dead", id = "compact-dead" }
 }
 
 variables {

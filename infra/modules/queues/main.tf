@@ -11,9 +11,9 @@ locals {
   receives = 5
 
   # The two queues name each other, and so does each in its own policy: by its name alone.
-  deliver = "${var.name}-deliver"
-  dead    = "${local.deliver}-dead"
-  arns = { for q in [local.deliver, local.dead] : q => join(":", [
+  jobs = "${var.name}-${var.queue}"
+  dead = "${local.jobs}-dead"
+  arns = { for q in [local.jobs, local.dead] : q => join(":", [
     "arn", data.aws_partition.current.partition, "sqs", data.aws_region.current.name, data.aws_caller_identity.current.account_id, q
   ]) }
   policies = { for q, arn in local.arns : q => jsonencode({
@@ -31,13 +31,13 @@ locals {
 
 # Policies are within the queues: as resources of their own, the provider would wait for
 # each, half a minute when it comes and when it goes.
-resource "aws_sqs_queue" "deliver" {
-  name                       = local.deliver
+resource "aws_sqs_queue" "jobs" {
+  name                       = local.jobs
   visibility_timeout_seconds = var.visibility
   message_retention_seconds  = 14 * local.days
   max_message_size           = local.largest
   sqs_managed_sse_enabled    = true
-  policy                     = local.policies[local.deliver]
+  policy                     = local.policies[local.jobs]
   redrive_policy = jsonencode({
     deadLetterTargetArn = aws_sqs_queue.dead.arn
     maxReceiveCount     = local.receives
@@ -53,6 +53,6 @@ resource "aws_sqs_queue" "dead" {
   policy                     = local.policies[local.dead]
   redrive_allow_policy = jsonencode({
     redrivePermission = "byQueue"
-    sourceQueueArns   = [local.arns[local.deliver]]
+    sourceQueueArns   = [local.arns[local.jobs]]
   })
 }

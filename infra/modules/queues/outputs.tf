@@ -1,7 +1,7 @@
 # Known before the queues are there, so that nobody who only names them waits for them.
-output "deliver" {
+output "jobs" {
   description = "Name and ARN of the queue of jobs."
-  value       = { name = local.deliver, arn = local.arns[local.deliver] }
+  value       = { name = local.jobs, arn = local.arns[local.jobs] }
 }
 
 output "dead" {
@@ -10,6 +10,6 @@ output "dead" {
 }
 
 output "sources" {
-  description = "ARNs of both, deliver and dead, once they are there."
-  value       = { deliver = aws_sqs_queue.deliver.arn, dead = aws_sqs_queue.dead.arn }
+  description = "ARNs of both, jobs and dead, once they are there."
+  value       = { jobs = aws_sqs_queue.jobs.arn, dead = aws_sqs_queue.dead.arn }
 }
