@@ -15,7 +15,7 @@ import (
 
 // Accounts removes it; *account.Store.
 type Accounts interface {
-	Sweep(ctx context.Context, ref account.Ref, window time.Duration) (account.Swept, error)
+	Sweep(ctx context.Context, ref account.Ref) (account.Swept, error)
 }
 
 // Directory lists the accounts; *directory.Directory.
@@ -27,7 +27,6 @@ type Directory interface {
 type Step struct {
 	Accounts  Accounts
 	Directory Directory
-	Window    time.Duration // 0: account.DefaultWindow; account.MinWindow at least
 	Log       *slog.Logger
 }
 
@@ -41,10 +40,6 @@ type Result struct {
 // Round sweeps all accounts, one after the other. An account that fails keeps no other
 // back; the error is one of the directory, or of ctx.
 func (s *Step) Round(ctx context.Context) (r Result, err error) {
-	window := s.Window
-	if window == 0 {
-		window = account.DefaultWindow
-	}
 	page := directory.Page{Limit: directory.MaxPage}
 	for {
 		list, next, err := s.Directory.Accounts(ctx, directory.ServiceScope("sweep"), page)
@@ -55,7 +50,7 @@ func (s *Step) Round(ctx context.Context) (r Result, err error) {
 			if ctx.Err() != nil {
 				return r, kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
 			}
-			s.sweep(ctx, a.Ref, window, &r)
+			s.sweep(ctx, a.Ref, &r)
 		}
 		if page.After = next; next == "" {
 			return r, nil
@@ -63,8 +58,8 @@ func (s *Step) Round(ctx context.Context) (r Result, err error) {
 	}
 }
 
-func (s *Step) sweep(ctx context.Context, ref account.Ref, window time.Duration, r *Result) {
-	done, err := s.Accounts.Sweep(ctx, ref, window)
+func (s *Step) sweep(ctx context.Context, ref account.Ref, r *Result) {
+	done, err := s.Accounts.Sweep(ctx, ref)
 	r.Accounts++
 	r.Objects += done.Objects
 	r.Bytes += done.Bytes

@@ -22,6 +22,11 @@ type core struct {
 	part  journal.Partition
 	refs  int // under Store.mu
 
+	// Opened by a compaction, which needs little of a mailbox: others read all of one whose
+	// messages they need to open the account, for it will be selected.
+	sparing bool
+	tail    []*Entry // what such a one has read, of which it makes a snapshot
+
 	// Changed by whoever holds the account's lock.
 	state   atomic.Pointer[State]    // nil until read
 	snap    atomic.Pointer[snapshot] // what state has not in memory is there; nil: it has all
@@ -50,7 +55,7 @@ func (s *Store) open(ctx context.Context, ref Ref, ask bool) (*Account, error) {
 	s.mu.Lock()
 	c := s.accounts[p]
 	if c == nil {
-		c = &core{store: s, ref: ref, part: p, changed: make(chan struct{})}
+		c = &core{store: s, ref: ref, part: p, changed: make(chan struct{}), sparing: !ask}
 		s.accounts[p] = c
 	}
 	c.refs++

@@ -73,11 +73,18 @@ func (c *core) everything() (list []need) {
 }
 
 func (c *core) compact(ctx context.Context, whole bool) (done Compacted, err error) {
-	d, replaces, err := c.draft(ctx, whole)
+	d, replaces, tail, err := c.draft(ctx, whole)
 	if d == nil || err != nil {
 		return done, err
 	}
-	records, err := c.recordsSince(ctx, d.prev.seq(), d.state.seq)
+	var records []record
+	if n := len(tail); n > 0 && tail[0].Seq == d.prev.seq()+1 && tail[n-1].Seq == d.state.seq {
+		for _, e := range tail {
+			records = append(records, e.records()...)
+		}
+	} else {
+		records, err = c.recordsSince(ctx, d.prev.seq(), d.state.seq)
+	}
 	if err != nil {
 		return done, err
 	}
@@ -110,27 +117,29 @@ func mustRef(text string) snapshotRef {
 }
 
 // draft begins a snapshot, if there is reason for one, and gives which one it replaces.
-func (c *core) draft(ctx context.Context, whole bool) (*draft, string, error) {
+func (c *core) draft(ctx context.Context, whole bool) (d *draft, replaces string, tail []*Entry, err error) {
 	unlock, err := c.store.lock(ctx, c.part)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	defer unlock()
 	if whole {
 		if err := c.warm(ctx, c.everything()); err != nil {
-			return nil, "", err
+			return nil, "", nil, err
 		}
 	}
 	state := c.state.Load()
-	replaces := state.standing.Snapshot
+	tail, c.tail = c.tail, nil
+	replaces = state.standing.Snapshot
 	prev, err := c.newest(ctx, replaces)
 	if err != nil {
-		return nil, "", err
+		return nil, "", nil, err
 	}
 	if state.standing.Closed != "" || state.seq-prev.seq() < minTail && !whole {
-		return nil, "", nil
+		return nil, "", nil, nil
 	}
-	return &draft{store: c.store, ref: c.ref, prev: prev, state: state.Clone(), whole: whole, read: c.recordsSince}, replaces, nil
+	d = &draft{store: c.store, ref: c.ref, prev: prev, state: state.Clone(), whole: whole, read: c.recordsSince}
+	return d, replaces, tail, nil
 }
 
 // newest gives the snapshot that a new one is built on: the newest or, when that is broken,

@@ -86,6 +86,9 @@ func (c *core) loadOnce(ctx context.Context) ([]*Entry, error) {
 	c.adopt(state, snap)
 	c.read = now
 	c.overdue = state.seq-snap.seq() > longTail
+	if c.sparing {
+		c.tail = entries
+	}
 	return entries, nil
 }
 
@@ -163,7 +166,13 @@ func (c *core) apply(ctx context.Context, state *State, snap *snapshot, item jou
 	if err != nil {
 		return nil, err
 	}
-	if err := c.store.warm(ctx, state, snap, state.needs(e.Ops)); err != nil {
+	needs := state.needs(e.Ops)
+	for i := range needs {
+		if !c.sparing && c.state.Load() == nil {
+			needs[i].whole, needs[i].tombs = true, true
+		}
+	}
+	if err := c.store.warm(ctx, state, snap, needs); err != nil {
 		return nil, err
 	}
 	return e, state.Apply(*e)

@@ -21,7 +21,7 @@ type manifest struct {
 	Subs      []string       `cbor:"9,keyasint,omitempty"`
 	Outbox    []Outgoing     `cbor:"10,keyasint,omitempty"`
 	Standing  Standing       `cbor:"11,keyasint"`
-	Objects   []string       `cbor:"12,keyasint"` // the first is the one that the manifest is in
+	Objects   []string       `cbor:"12,keyasint"` // the first is the one that the manifest is in; some are needed by points alone
 	Boxes     []manifestBox  `cbor:"13,keyasint,omitempty"`
 	Packs     []manifestPack `cbor:"14,keyasint,omitempty"` // by rising entries
 	Points    []point        `cbor:"15,keyasint,omitempty"` // earlier snapshots, by rising time
@@ -75,10 +75,11 @@ type manifestBlock struct {
 
 // point is an earlier snapshot from which the past can be told.
 type point struct {
-	_    struct{} `cbor:",toarray"`
-	Seq  uint64
-	Time int64
-	Ref  string
+	_       struct{} `cbor:",toarray"`
+	Seq     uint64
+	Time    int64
+	Ref     string
+	Objects []int // indexes in manifest.Objects of all that it needs
 }
 
 // encodeManifest gives the end of an object: the manifest, packed, and what leads to it.
@@ -144,6 +145,13 @@ func (m *manifest) check(object string) string {
 	}
 	if len(m.Used)%8 != 0 || m.NextID == 0 {
 		return "names cut short or no next mailbox"
+	}
+	for _, p := range m.Points {
+		for _, o := range p.Objects {
+			if o < 0 || o >= len(m.Objects) {
+				return "a point that needs an object of no name"
+			}
+		}
 	}
 	var last MailboxID
 	for i := range m.Boxes {

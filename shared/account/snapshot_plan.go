@@ -159,7 +159,7 @@ func (u *unit) settle() {
 // Pieces of a mailbox are together in one object, its base, but for those that have changed
 // since: each snapshot has them in its front. They are written again with each, until that
 // has cost as much as the whole index; then all are put together anew.
-const smallIndex = 64 << 10 // which is always together
+const smallIndex = 64 << 10 // which is always together, and in the front
 
 // arrange says which of a mailbox's pieces go into the new object: its front or its body.
 // carried is what of the last snapshot was written in vain.
@@ -188,7 +188,10 @@ func arrange(units []*unit, last string, carried int64) (front, body []*unit, no
 			cost += u.bytes()
 		}
 	}
-	if len(others) == len(units) || total <= smallIndex || carried+cost >= total {
+	switch {
+	case total <= smallIndex:
+		return units, nil, 0
+	case len(others) == len(units) || carried+cost >= total:
 		return nil, units, 0
 	}
 	return others, nil, carried + cost

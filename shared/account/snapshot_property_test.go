@@ -62,7 +62,7 @@ func (h *tidied) ok(err error) {
 
 func (h *tidied) process() {
 	s := h.w.store()
-	s.rows, s.last = 2*blockRows+40, 3
+	s.rows, s.last, s.cfg.Window = 2*blockRows+40, 3, MinWindow
 	a, err := s.Open(context.Background(), h.w.ref)
 	h.ok(err)
 	h.stores, h.open = append(h.stores, s), append(h.open, a)
@@ -111,7 +111,7 @@ func (h *tidied) step() {
 		_, err := h.stores[i].Compact(ctx, h.w.ref, rapid.IntRange(0, 3).Draw(h.t, "whole") > 0)
 		h.ok(err)
 	case "sweep":
-		_, err := h.stores[i].Sweep(ctx, h.w.ref, MinWindow)
+		_, err := h.stores[i].Sweep(ctx, h.w.ref)
 		h.ok(err)
 	case "days":
 		h.w.clock.Advance(time.Duration(rapid.IntRange(1, 40).Draw(h.t, "days")) * day)

@@ -36,10 +36,9 @@ type boxDraft struct {
 	carried int64
 }
 
-// points are as far apart as this at least, and none is kept for longer than that.
+// points are about as far apart as this.
 const (
-	pointEvery = 72 * 60 * 60 * 1000       // milliseconds
-	pointLife  = 400 * 24 * 60 * 60 * 1000 // but the newest of those before it
+	pointEvery = 72 * 60 * 60 * 1000 // milliseconds
 )
 
 // make puts the object together; records are the contents of the entries since prev.
@@ -51,7 +50,6 @@ func (d *draft) make(ctx context.Context, records []record) error {
 	if err := d.contents(ctx, records); err != nil {
 		return err
 	}
-	d.man.Points = d.points()
 	if d.prev != nil {
 		d.man.NamesFrom = d.prev.man.NamesFrom
 	}
@@ -198,17 +196,30 @@ func (d *draft) look(ctx context.Context, packs []manifestPack) (sound bool, err
 	return sound, nil
 }
 
-// points keeps one snapshot of each few days, and the last one before a pause.
+// points keeps one snapshot of each few days, and the last one before a pause; of those from
+// before the window only the last.
 func (d *draft) points() (list []point) {
 	if d.prev == nil {
 		return nil
 	}
-	list = append(list, d.prev.man.Points...)
-	if n := len(list); n == 0 || d.state.time-list[n-1].Time >= pointEvery {
-		list = append(list, point{Seq: d.prev.man.Seq, Time: d.prev.man.Time, Ref: d.prev.text})
+	for _, p := range d.prev.man.Points {
+		p.Objects = d.objects(p.Objects)
+		list = append(list, p)
 	}
-	for len(list) > 1 && list[1].Time < d.state.time-pointLife {
+	if n := len(list); n == 0 || d.state.time-list[n-1].Time >= pointEvery {
+		list = append(list, point{Seq: d.prev.man.Seq, Time: d.prev.man.Time, Ref: d.prev.text, Objects: d.objects(d.prev.man.needed())})
+	}
+	for len(list) > 1 && list[1].Time < d.state.time-d.store.window().Milliseconds() {
 		list = list[1:]
+	}
+	return list
+}
+
+// objects names the objects of the last snapshot's manifest in the new one.
+func (d *draft) objects(of []int) []int {
+	list := make([]int, len(of))
+	for i, o := range of {
+		list[i] = d.man.object(d.prev.man.Objects[o])
 	}
 	return list
 }
@@ -257,6 +268,7 @@ func (d *draft) write() error {
 			}
 		}
 	}
+	d.man.Points = d.points() // after all else, so that objects that only they need come last
 	tail, sum, err := encodeManifest(d.man)
 	if err != nil {
 		return err

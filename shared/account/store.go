@@ -28,6 +28,7 @@ type Config struct {
 	ContentBytes int64         // contents of messages; 16 MiB
 	Heads        int           // accounts whose last entry is remembered; 20,000
 	HeadAge      time.Duration // how old an answer of Head may be; a minute
+	Window       time.Duration // how far back accounts' pasts can be told: DefaultWindow, MinWindow at least
 
 	// Compact asks for a compaction of the account, whole: after a look at all of its
 	// snapshot. It is called after every 64th entry that this process writes, and when an

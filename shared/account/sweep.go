@@ -32,9 +32,8 @@ type Swept struct {
 // Sweep trims the account's journal and removes what no snapshot needs any more. The base
 // is the last snapshot from before the window, of those that are kept, and all after it
 // can be told: entries up to it are trimmed, oldest first, when it and the newest snapshot
-// are there. It may die anywhere, run twice or beside writers and compactions. window is
-// MinWindow at least.
-func (s *Store) Sweep(ctx context.Context, ref Ref, window time.Duration) (done Swept, err error) {
+// are there. It may die anywhere, run twice or beside writers and compactions.
+func (s *Store) Sweep(ctx context.Context, ref Ref) (done Swept, err error) {
 	if err := ref.check(); err != nil {
 		return done, err
 	}
@@ -53,7 +52,7 @@ func (s *Store) Sweep(ctx context.Context, ref Ref, window time.Duration) (done 
 	if err := w.complete(newest); err != nil {
 		return done, err
 	}
-	if err := w.choose(ctx, max(window, MinWindow)); err != nil {
+	if err := w.choose(ctx, s.window()); err != nil {
 		return done, err
 	}
 	if done.Trimmed, err = w.trim(ctx); err != nil {
@@ -61,6 +60,14 @@ func (s *Store) Sweep(ctx context.Context, ref Ref, window time.Duration) (done 
 	}
 	done.Objects, done.Bytes, err = w.collect(ctx)
 	return done, err
+}
+
+// window is how far back the past can be told.
+func (s *Store) window() time.Duration {
+	if s.cfg.Window == 0 {
+		return DefaultWindow
+	}
+	return max(s.cfg.Window, MinWindow)
 }
 
 type sweeper struct {
@@ -104,25 +111,37 @@ func (w *sweeper) complete(snap *snapshot) error {
 
 // ends gives all objects of a snapshot, and how long they must be.
 func (m *manifest) ends() map[string]int64 {
-	ends := make(map[string]int64, len(m.Objects))
-	for _, o := range m.Objects {
-		ends[o] = 0
-	}
-	note := func(at section) { ends[at.Object] = max(ends[at.Object], at.end()) }
+	ends := map[string]int64{m.Objects[0]: 0}
+	m.each(func(object int, end int64) { ends[m.Objects[object]] = max(ends[m.Objects[object]], end) })
+	return ends
+}
+
+// needed gives the indexes of all objects of a snapshot.
+func (m *manifest) needed() []int {
+	list := []int{0}
+	m.each(func(object int, _ int64) { list = append(list, object) })
+	slices.Sort(list)
+	return slices.Compact(list)
+}
+
+// each tells fn of all that a snapshot is made of.
+func (m *manifest) each(fn func(object int, end int64)) {
 	for i := range m.Boxes {
 		b := &m.Boxes[i]
-		for j := range b.Pieces {
-			note(m.piece(&b.Pieces[j]).section)
+		for _, p := range b.Pieces {
+			fn(p.Object, p.Off+int64(p.Len))
 		}
-		if b.Tombs != nil {
-			note(m.piece(b.Tombs).section)
+		if t := b.Tombs; t != nil {
+			fn(t.Object, t.Off+int64(t.Len))
 		}
 	}
 	for i := range m.Packs {
-		sections := m.sections(&m.Packs[i])
-		note(sections[len(sections)-1])
+		end := m.Packs[i].Off
+		for _, b := range m.Packs[i].Blocks {
+			end += int64(b.Len)
+		}
+		fn(m.Packs[i].Object, end)
 	}
-	return ends
 }
 
 // choose finds the base: the last snapshot that is no newer than the window's start, if it
@@ -183,30 +202,19 @@ func (w *sweeper) collect(ctx context.Context) (n int, bytes int64, err error) {
 	if len(old) == 0 {
 		return 0, 0, nil
 	}
-	keep := func(snap *snapshot) {
-		for object := range snap.man.ends() {
-			needed[object] = 0
+	kept := w.kept
+	if w.base == nil {
+		kept = w.newest.man.Points
+	}
+	for _, p := range kept {
+		for _, o := range p.Objects {
+			needed[w.newest.man.Objects[o]] = 0
 		}
 	}
 	if w.base != nil {
-		keep(w.base)
-	}
-	kept := w.kept
-	if w.base == nil {
-		kept = append(kept, w.newest.man.Points...)
-	}
-	for _, p := range kept {
-		if p.Ref == w.newest.text {
-			continue
+		for object := range w.base.man.ends() {
+			needed[object] = 0
 		}
-		snap, err := w.store.readSnapshot(ctx, w.ref, p.Ref)
-		if kinds.Is(err, kinds.NotFound) {
-			continue
-		}
-		if err != nil {
-			return 0, 0, err
-		}
-		keep(snap)
 	}
 	slices.Sort(old)
 	for _, name := range old {

@@ -63,8 +63,8 @@ func aged(t testing.TB) *world {
 func (w *world) swept(t testing.TB, window time.Duration) Swept {
 	t.Helper()
 	s := w.store()
-	s.last = 10
-	done, err := s.Sweep(context.Background(), w.ref, window)
+	s.last, s.cfg.Window = 10, window
+	done, err := s.Sweep(context.Background(), w.ref)
 	porttest.OK(t, err)
 	return done
 }
@@ -117,7 +117,7 @@ func TestASweepTrimsWhatIsBeforeTheWindow(t *testing.T) {
 
 func TestTheLastEntriesAreNeverTrimmed(t *testing.T) {
 	w := aged(t)
-	done, err := w.store().Sweep(t.Context(), w.ref, 15*day)
+	done, err := w.store().Sweep(t.Context(), w.ref)
 	porttest.OK(t, err)
 	if first, _ := w.reaches(t); done.Trimmed != 0 || first != 1 {
 		t.Errorf("%+v of fewer than %d entries", done, keepEntries)
@@ -130,7 +130,7 @@ func TestTheLastEntriesAreNeverTrimmed(t *testing.T) {
 	young.fill(t, a, "INBOX", 1500)
 	young.compacted(t)
 	young.clock.Advance(14 * day)
-	if done := young.swept(t, 0); done != (Swept{}) {
+	if done := young.swept(t, day); done != (Swept{}) {
 		t.Errorf("all of it is in the window: %+v", done)
 	}
 }
@@ -287,7 +287,7 @@ func TestASweepMayDieAtEachOfItsCalls(t *testing.T) {
 			plan := faults.Nth(n, mode)
 			s := w.storeOn(faults.Journal(w.journal, plan))
 			s.cfg.Blobs, s.last = blob.Store{Driver: faults.Blob(w.blobs, plan)}, 10
-			_, err := s.Sweep(t.Context(), w.ref, 30*day)
+			_, err := s.Sweep(t.Context(), w.ref)
 			if err != nil && !kinds.Is(err, kinds.Unavailable) {
 				t.Errorf("call %d, %v: %v", n, mode, err)
 			}
@@ -316,7 +316,7 @@ func TestASweepLeavesAloneWhatIsBroken(t *testing.T) {
 		},
 		"an object that the newest needs": func(w *world) {
 			man := w.manifest(t)
-			w.blobs.change(w.ref.folder()+man.Objects[len(man.Objects)-1], func(string, []byte) []byte { return nil })
+			w.blobs.change(w.ref.folder()+man.Objects[man.Packs[0].Object], func(string, []byte) []byte { return nil })
 		},
 		"the base": func(w *world) {
 			for _, p := range w.manifest(t).Points {
@@ -331,7 +331,7 @@ func TestASweepLeavesAloneWhatIsBroken(t *testing.T) {
 		n := len(w.blobs.objects)
 		s := w.store()
 		s.last = 10
-		_, err := s.Sweep(t.Context(), w.ref, 30*day)
+		_, err := s.Sweep(t.Context(), w.ref)
 		porttest.Kind(t, err, kinds.Corrupt)
 		if first, _ := w.reaches(t); first != 1 || len(w.blobs.objects) != n {
 			t.Errorf("%s: the journal begins at %d, of %d objects %d are left", what, first, n, len(w.blobs.objects))

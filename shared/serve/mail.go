@@ -76,7 +76,7 @@ func (s *Service) wireFunctions(parked *spool.Spool) {
 	lost := smaller
 	lost.Name, lost.Handle = queue.Dead(queue.Compact), tidy.HandleDead
 	s.workers = append(s.workers, &smaller, &lost)
-	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Window: s.settings.HistoryWindow, Log: s.log}
+	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Log: s.log}
 	s.background = append(s.background, old.Run)
 	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name, smaller.Name, lost.Name}})
 }

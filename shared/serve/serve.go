@@ -165,7 +165,7 @@ func (s *Service) wireStores(set ports.Set) {
 	st, now := s.settings, s.options.Now
 	s.ports = set.Observed(s.options.Decorators, observe.Metrics(s.registry))
 	s.accounts = account.New(account.Config{Journal: s.ports.Journal, Notify: s.ports.Notify, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now,
-		Log: s.log, Compact: compaction.Asker(s.ports.Queue), IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
+		Log: s.log, Compact: compaction.Asker(s.ports.Queue), Window: st.HistoryWindow, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
 		Grown: func(ref account.Ref, by account.By, messages, bytes int64) { s.quota.Grown(ref, by, messages, bytes) }})
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: net.DefaultResolver.LookupTXT})

@@ -33,7 +33,7 @@ func main() {
 		fail(log, err)
 	}
 	step := &compact.Step{
-		Accounts: account.New(account.Config{Journal: aws.Journal, Blobs: blob.Store{Driver: aws.Blobs}, Log: log}),
+		Accounts: account.New(account.Config{Journal: aws.Journal, Blobs: blob.Store{Driver: aws.Blobs}, Log: log, Window: st.HistoryWindow}),
 		Log:      log,
 	}
 	jobs := &lambdaio.Jobs{Queue: aws.Queue, Name: queue.Compact, Handle: step.Handle, HandleDead: step.HandleDead, Decode: sqs.Received, Log: log}

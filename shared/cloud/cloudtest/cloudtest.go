@@ -184,14 +184,15 @@ func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 			return err
 		})
 	}
-	deliver := name + "-" + queue.Deliver
-	make(queue.Dead(deliver), map[string]string{})
-	attributes := map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
-		queueARN(cfg, queue.Dead(deliver)), o.Redrive)}
-	if o.Visibility > 0 {
-		attributes["VisibilityTimeout"] = strconv.Itoa(int(o.Visibility.Seconds()))
+	for _, jobs := range []string{name + "-" + queue.Deliver, name + "-" + queue.Compact} {
+		make(queue.Dead(jobs), map[string]string{})
+		attributes := map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
+			queueARN(cfg, queue.Dead(jobs)), o.Redrive)}
+		if o.Visibility > 0 {
+			attributes["VisibilityTimeout"] = strconv.Itoa(int(o.Visibility.Seconds()))
+		}
+		make(jobs, attributes)
 	}
-	make(deliver, attributes)
 }
 
 // RemoveQueue takes a queue away under whoever uses it.
