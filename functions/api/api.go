@@ -27,6 +27,7 @@ type Config struct {
 	Records   records.Driver // for idempotency keys
 	Spool     Spool          // nil: there is no queue to look into
 	Quota     Sums           // nil: nobody knows what domains and tenants hold
+	Mail      *Mail          // nil: there is no looking into accounts
 	Now       func() time.Time
 	Log       *slog.Logger
 	Version   string // of the program
@@ -37,14 +38,19 @@ type server struct {
 	records  records.Driver
 	spool    Spool
 	quota    Sums
+	mail     *Mail
 	now      func() time.Time
 	log      *slog.Logger
 	throttle throttle
+
+	transfers chan struct{} // held by a request with messages
+	joining   chan struct{} // held while the parts of a large message are put together
 }
 
 // New makes the handler. Everything but the document needs a key.
 func New(c Config) http.Handler {
-	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, now: c.Now, log: c.Log}
+	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, now: c.Now, log: c.Log,
+		transfers: make(chan struct{}, maxTransfers), joining: make(chan struct{}, 1)}
 	s.throttle.now = c.Now
 	mux := http.NewServeMux()
 	s.register(humago.New(mux, humaConfig(c.Version)))
@@ -85,6 +91,10 @@ func (s *server) register(api huma.API) {
 	s.keys(api)
 	s.settings(api)
 	s.usage(api)
+	if s.mail != nil {
+		s.mailboxes(api)
+		s.imports(api)
+	}
 	if s.spool != nil {
 		s.queue(api)
 	}

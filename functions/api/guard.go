@@ -72,7 +72,7 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 			noEndpoint(mux, seen, r)
 			return
 		}
-		body, err := io.ReadAll(http.MaxBytesReader(seen, r.Body, maxBody))
+		body, err := io.ReadAll(http.MaxBytesReader(seen, r.Body, limit(pattern)))
 		if err != nil {
 			writeProblem(seen, s.badBody(ctx, err))
 			return
@@ -85,6 +85,15 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 		}
 		mux.ServeHTTP(seen, r)
 	})
+}
+
+// limit is how many bytes a request may have: those with messages have more than others.
+func limit(pattern string) int64 {
+	switch pattern {
+	case "POST /v1/accounts/{address}/messages", "POST /v1/accounts/{address}/parts":
+		return maxBatch
+	}
+	return maxBody
 }
 
 // login reads the key of a request. Remote addresses that fail often are told to slow

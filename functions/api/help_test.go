@@ -16,6 +16,9 @@ import (
 	"context"
 
 	"github.com/godwit-mail/godwit/functions/api"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/blob/files"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/directory/directorytest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -34,6 +37,7 @@ type world struct {
 	spool   *spool
 	quota   *quota.Keeper
 	log     *bytes.Buffer
+	blobs   blob.Driver
 }
 
 func ok(t testing.TB, err error) {
@@ -46,10 +50,15 @@ func ok(t testing.TB, err error) {
 func newWorld(t *testing.T) *world {
 	w := &world{World: directorytest.New(t), t: t, spool: &spool{jobs: map[string]api.Job{}}, log: new(bytes.Buffer)}
 	w.quota = quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})
-	w.handler = api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: w.spool, Quota: w.quota, Now: w.Clock.Now,
+	var err error
+	w.blobs, err = files.New(t.TempDir(), files.OS{})
+	ok(t, err)
+	blobs := blob.Store{Driver: w.blobs}
+	w.handler = api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: w.spool, Quota: w.quota,
+		Mail: &api.Mail{Accounts: account.New(account.Config{Journal: w.Journal, Blobs: blobs, Now: w.Clock.Now}), Blobs: blobs}, Now: w.Clock.Now,
 		Log: slog.New(slog.NewTextHandler(w.log, nil)), Version: "1"})
 	service := directory.ServiceScope("setup")
-	_, secret, err := w.CreateKey(t.Context(), service, "", "", "first")
+	_, secret, err := w.CreateMailKey(t.Context(), service, "", "", "first")
 	ok(t, err)
 	w.root = secret
 	for tenant, key := range map[string]*string{"one": &w.one, "two": &w.two} {
@@ -57,7 +66,7 @@ func newWorld(t *testing.T) *world {
 		ok(t, err)
 		_, err = w.CreateDomain(t.Context(), service, tenant, tenant+".test")
 		ok(t, err)
-		_, *key, err = w.CreateKey(t.Context(), service, tenant, "", "")
+		_, *key, err = w.CreateMailKey(t.Context(), service, tenant, "", "")
 		ok(t, err)
 	}
 	return w

@@ -16,6 +16,7 @@ type Key struct {
 	Name    string    `json:"name,omitempty"`
 	Tenant  string    `json:"tenant,omitempty" doc:"The whole service when left out."`
 	Domain  string    `json:"domain,omitempty" doc:"The whole tenant when left out."`
+	Mail    bool      `json:"mail" doc:"Whether it may read and add the mail of the accounts that it sees."`
 	Created time.Time `json:"created"`
 }
 
@@ -26,7 +27,7 @@ type NewKey struct {
 }
 
 func viewKey(k directory.Key) Key {
-	return Key{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Domain: k.Domain, Created: directory.Time(k.Created)}
+	return Key{ID: k.ID, Name: k.Name, Tenant: k.Tenant, Domain: k.Domain, Mail: k.Mail, Created: directory.Time(k.Created)}
 }
 
 // KeyPath names an API key.
@@ -51,6 +52,7 @@ func (s *server) keys(api huma.API) {
 				Name   string `json:"name,omitempty" maxLength:"200"`
 				Tenant string `json:"tenant,omitempty" maxLength:"63" doc:"The key's own when left out; a key of the service then makes another of the service."`
 				Domain string `json:"domain,omitempty" maxLength:"255" doc:"For one domain of the tenant."`
+				Mail   bool   `json:"mail,omitempty" doc:"May read and add mail, too. For a key that may so itself, or is the service's, to give."`
 			}
 		}) (*made[NewKey], error) {
 			who := scope(ctx)
@@ -58,7 +60,11 @@ func (s *server) keys(api huma.API) {
 			if tenant == "" {
 				tenant = who.Tenant
 			}
-			k, secret, err := s.dir.CreateKey(ctx, who, tenant, in.Body.Domain, in.Body.Name)
+			make := s.dir.CreateKey
+			if in.Body.Mail {
+				make = s.dir.CreateMailKey
+			}
+			k, secret, err := make(ctx, who, tenant, in.Body.Domain, in.Body.Name)
 			return created(ctx, s, "/v1/keys/"+k.ID, k.Tag, NewKey{viewKey(k), secret}, err)
 		})
 

@@ -158,6 +158,9 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 	app := w.must(201, w.one, "POST", "/v1/accounts/there@one.test/app-passwords", `{}`)
 	key := w.must(201, w.one, "POST", "/v1/keys", `{}`)
 	w.spool.jobs["one.job"] = api.Job{ID: "one.job", Tenant: "one"}
+	w.store("there@one.test", 100)
+	boxes := w.must(200, w.one, "GET", "/v1/accounts/there@one.test/mailboxes", "").body["items"].([]any)
+	inbox := boxes[slices.IndexFunc(boxes, func(b any) bool { return b.(schemaOf)["name"] == "INBOX" })].(schemaOf)["id"].(string)
 	narrow := w.must(201, w.two, "POST", "/v1/keys", `{"domain":"two.test"}`).str("secret")
 
 	there := func(path, placeholder string) string {
@@ -181,11 +184,15 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 			default:
 				return app.str("id")
 			}
+		case "mailbox":
+			return inbox
+		case "uid":
+			return "1"
 		}
 		t.Fatalf("%s: what is {%s}?", path, placeholder)
 		return ""
 	}
-	absent := map[string]string{"tenant": "gone", "domain": "gone.test", "address": "gone@gone.test", "id": "gone.aaaaaaaaaaaaaaaa"}
+	absent := map[string]string{"mailbox": "baaaaaaaaaaaaaaaa", "uid": "9", "tenant": "gone", "domain": "gone.test", "address": "gone@gone.test", "id": "gone.aaaaaaaaaaaaaaaa"}
 	doc := document(w)
 	asked := 0
 	for path, item := range doc["paths"].(schemaOf) {
@@ -196,6 +203,9 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 				content, _ := op["requestBody"].(schemaOf)
 				if content == nil {
 					return ""
+				}
+				if content["content"].(schemaOf)["application/json"] == nil {
+					return "no JSON"
 				}
 				b, err := json.Marshal(sample(doc, content["content"].(schemaOf)["application/json"].(schemaOf)["schema"].(schemaOf), "", names))
 				ok(t, err)
@@ -221,6 +231,9 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 				mine, none := mine, none
 				if query != "" {
 					mine, none = mine+"?"+query+"="+there(path, query), none+"?"+query+"="+absent[query]
+				}
+				if strings.Contains(fmt.Sprint(parameters), "name:seen") {
+					mine, none = mine+"?seen=1", none+"?seen=1"
 				}
 				for _, k := range []string{w.two, narrow} {
 					asked++

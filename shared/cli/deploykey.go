@@ -41,7 +41,7 @@ func newDeployKey(p Process) *cobra.Command {
 		accounts := account.New(account.Config{Journal: aws.Journal, Notify: aws.Notify, Blobs: blob.Store{Driver: aws.Blobs}, Log: log})
 		dir := directory.New(directory.Config{Records: aws.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log,
 			LookupTXT: net.DefaultResolver.LookupTXT})
-		_, secret, err := dir.CreateKey(ctx, directory.ServiceScope("system"), "", "", *note)
+		_, secret, err := dir.CreateMailKey(ctx, directory.ServiceScope("system"), "", "", *note)
 		if err != nil {
 			return err
 		}

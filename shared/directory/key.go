@@ -65,10 +65,20 @@ func keyFrom(tenant string, r records.Record) (Key, error) {
 // CreateKey makes an API key for the service (no tenant), a tenant or one domain of it.
 // The secret is shown only now; it is kept as a hash.
 func (d *Directory) CreateKey(ctx context.Context, s Scope, tenant, domain, name string) (Key, string, error) {
+	return d.createKey(ctx, s, tenant, domain, Key{Name: name})
+}
+
+// CreateMailKey is CreateKey for a key that may read and add mail, too. It is for a scope to
+// give that may so itself, or is the service's.
+func (d *Directory) CreateMailKey(ctx context.Context, s Scope, tenant, domain, name string) (Key, string, error) {
+	return d.createKey(ctx, s, tenant, domain, Key{Name: name, Mail: true})
+}
+
+func (d *Directory) createKey(ctx context.Context, s Scope, tenant, domain string, k Key) (Key, string, error) {
 	if err := s.NeedTenant(); err != nil {
 		return Key{}, "", err
 	}
-	if err := checkName(name); err != nil {
+	if err := checkName(k.Name); err != nil {
 		return Key{}, "", err
 	}
 	if tenant == "" {
@@ -88,9 +98,14 @@ func (d *Directory) CreateKey(ctx context.Context, s Scope, tenant, domain, name
 		}
 		domain = dom.Name
 	}
+	if k.Mail && !s.IsService() {
+		if err := s.NeedMail(); err != nil {
+			return Key{}, "", err
+		}
+	}
 	id, secret := randomID(keyID), randomID(keySecret)
 	sum := sha256.Sum256([]byte(secret))
-	k := Key{Domain: domain, Name: name, Created: d.stamp(), Hash: sum[:]}
+	k.Domain, k.Created, k.Hash = domain, d.stamp(), sum[:]
 	at := records.Key{Space: keySpace(tenant), ID: id}
 	version, err := d.write(ctx, at, &k, 0)
 	if err != nil {
@@ -133,7 +148,7 @@ func (d *Directory) Login(ctx context.Context, key string) (Scope, error) {
 			return Scope{}, kinds.Errorf(kinds.Suspended, "directory: the tenant is suspended")
 		}
 	}
-	return Scope{Tenant: tenant, Domain: k.Domain, Actor: k.ID}, nil
+	return Scope{Tenant: tenant, Domain: k.Domain, Actor: k.ID, Mail: k.Mail}, nil
 }
 
 // Keys lists the keys of a tenant ("": of the service), after the position given, and

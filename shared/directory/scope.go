@@ -21,6 +21,7 @@ type Scope struct {
 	Tenant string // empty: the service
 	Domain string // empty: the whole tenant
 	Actor  string // who, for the accounts' histories and the log: a key's id
+	Mail   bool   // whether it may read and add the mail of accounts, and not only administer them
 }
 
 // ServiceScope is the whole service.
@@ -47,6 +48,14 @@ func (s Scope) needService() error {
 func (s Scope) NeedTenant() error {
 	if s.Domain != "" {
 		return kinds.Errorf(kinds.Denied, "directory: this needs a key of the tenant")
+	}
+	return nil
+}
+
+// NeedMail refuses, with kinds.Denied, what only a key for mail may do.
+func (s Scope) NeedMail() error {
+	if !s.Mail {
+		return kinds.Errorf(kinds.Denied, "directory: this needs a key that may read and add mail (godwit key create --mail)")
 	}
 	return nil
 }

@@ -84,7 +84,8 @@ type Key struct {
 	Domain  string `cbor:"1,keyasint,omitempty"` // empty: the whole tenant
 	Name    string `cbor:"2,keyasint,omitempty"`
 	Created int64  `cbor:"3,keyasint"`
-	Hash    []byte `cbor:"4,keyasint" json:"-"` // SHA-256 of the secret
+	Hash    []byte `cbor:"4,keyasint" json:"-"`  // SHA-256 of the secret
+	Mail    bool   `cbor:"5,keyasint,omitempty"` // whether it may read and add mail
 }
 
 // kind of an entry.

@@ -111,7 +111,8 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	parked := &spool.Spool{Records: s.ports.Records, Queue: s.ports.Queue, Now: s.options.Now}
 	s.wireFunctions(parked)
 	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked, st.HistoryWindow), Quota: s.quota,
-		Now: s.options.Now, Log: s.log, Version: s.options.Version}))
+		Mail: &api.Mail{Accounts: s.accounts, Blobs: blob.Store{Driver: s.ports.Blobs}},
+		Now:  s.options.Now, Log: s.log, Version: s.options.Version}))
 	if err = s.ensureKey(ctx); err != nil {
 		return nil, err
 	}

@@ -76,7 +76,7 @@ func (s *Service) ensureKey(ctx context.Context) error {
 		return unusable(s.folder.path, err)
 	}
 	scope := directory.ServiceScope("system")
-	key, secret, err := s.directory.CreateKey(ctx, scope, "", "", "admin.key of this machine")
+	key, secret, err := s.directory.CreateMailKey(ctx, scope, "", "", "admin.key of this machine")
 	if err != nil {
 		return err
 	}

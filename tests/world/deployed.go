@@ -102,7 +102,7 @@ func (d *Deployed) Fresh(t *testing.T) (set ports.Set, key string) {
 	accounts := account.New(account.Config{Journal: opened.Journal, Notify: opened.Notify, Blobs: blob.Store{Driver: opened.Blobs}, Now: time.Now})
 	dir := directory.New(directory.Config{Records: opened.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
 	scope := directory.ServiceScope("system")
-	_, key, err = dir.CreateKey(ctx, scope, "", "", "tests")
+	_, key, err = dir.CreateMailKey(ctx, scope, "", "", "tests")
 	fail(err)
 	_, err = dir.CreateTenant(ctx, scope, "demo")
 	fail(err)
