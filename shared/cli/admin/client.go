@@ -6,10 +6,12 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -110,49 +112,87 @@ func absent(method, path string) string {
 // call sends one request and gives the answer and its ETag. Nothing is sent again by
 // itself: who isn't sure that a creation was done looks.
 func (c *connection) call(ctx context.Context, method, path string, query url.Values, match string, body any) (object, string, error) {
-	base, err := url.Parse(first(c.url, os.Getenv("GODWIT_URL"), defaultURL))
-	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
-		return nil, "", fmt.Errorf("--url: %q is no http or https address", first(c.url, os.Getenv("GODWIT_URL")))
-	}
-	key, err := c.secret()
-	if err != nil {
-		return nil, "", err
-	}
-	var sent io.Reader
+	r := request{method: method, path: path, query: query, header: http.Header{}}
 	if body != nil {
 		b, err := json.Marshal(body)
 		if err != nil {
 			return nil, "", err
 		}
-		sent = bytes.NewReader(b)
+		r.body = [][]byte{b}
+		r.header.Set("Content-Type", "application/json")
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	target := strings.TrimSuffix(base.String(), "/") + path
-	if len(query) > 0 {
-		target += "?" + query.Encode()
+	if match != "" {
+		r.header.Set("If-Match", match)
 	}
-	r, err := http.NewRequestWithContext(ctx, method, target, sent)
+	b, header, err := c.do(ctx, r)
 	if err != nil {
 		return nil, "", err
 	}
+	if len(b) == 0 {
+		return object{}, header.Get("ETag"), nil
+	}
+	decoder := json.NewDecoder(bytes.NewReader(b))
+	decoder.UseNumber()
+	var o object
+	if err := decoder.Decode(&o); err != nil {
+		return nil, "", fmt.Errorf("the service's answer can't be read: %w", err)
+	}
+	return o, header.Get("ETag"), nil
+}
+
+// request is what is asked of the API.
+type request struct {
+	method, path string
+	query        url.Values
+	header       http.Header
+	body         [][]byte // one after the other
+}
+
+// do sends a request, and gives the body and the header of an answer that is a success. Other
+// answers are a *problem.
+func (c *connection) do(ctx context.Context, ask request) ([]byte, http.Header, error) {
+	base, err := url.Parse(first(c.url, os.Getenv("GODWIT_URL"), defaultURL))
+	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" {
+		return nil, nil, fmt.Errorf("--url: %q is no http or https address", first(c.url, os.Getenv("GODWIT_URL")))
+	}
+	key, err := c.secret()
+	if err != nil {
+		return nil, nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	target := strings.TrimSuffix(base.String(), "/") + ask.path
+	if len(ask.query) > 0 {
+		target += "?" + ask.query.Encode()
+	}
+	r, err := http.NewRequestWithContext(ctx, ask.method, target, nil)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(ask.body) > 0 {
+		for _, b := range ask.body {
+			r.ContentLength += int64(len(b))
+		}
+		r.GetBody = func() (io.ReadCloser, error) {
+			parts := net.Buffers(slices.Clone(ask.body))
+			return io.NopCloser(&parts), nil
+		}
+		r.Body, _ = r.GetBody()
+	}
+	if ask.header != nil {
+		r.Header = ask.header
+	}
 	r.Header.Set("Authorization", "Bearer "+key)
-	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
-	}
-	if match != "" {
-		r.Header.Set("If-Match", match)
-	}
 	// A key that is sent over must not follow a redirect to elsewhere.
 	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	answer, err := client.Do(r)
 	if err != nil {
-		return nil, "", fmt.Errorf("can't reach the service, is it running? %w", err)
+		return nil, nil, &unreached{err}
 	}
 	defer answer.Body.Close()
 	b, err := io.ReadAll(io.LimitReader(answer.Body, maxAnswer))
 	if err != nil {
-		return nil, "", err
+		return nil, nil, &unreached{err}
 	}
 	if answer.StatusCode/100 != 2 {
 		p := &problem{}
@@ -161,21 +201,21 @@ func (c *connection) call(ctx context.Context, method, path string, query url.Va
 		}
 		p.Status = answer.StatusCode
 		if p.Type == absentType {
-			p.Detail = absent(method, path)
+			p.Detail = absent(ask.method, ask.path)
 		}
-		return nil, "", p
+		return nil, nil, p
 	}
-	if len(b) == 0 {
-		return object{}, answer.Header.Get("ETag"), nil
-	}
-	decoder := json.NewDecoder(bytes.NewReader(b))
-	decoder.UseNumber()
-	var o object
-	if err := decoder.Decode(&o); err != nil {
-		return nil, "", fmt.Errorf("the service's answer can't be read: %w", err)
-	}
-	return o, answer.Header.Get("ETag"), nil
+	return b, answer.Header, nil
 }
+
+// unreached is the error of a request to which there was no answer.
+type unreached struct{ error }
+
+func (u *unreached) Error() string {
+	return "can't reach the service, is it running? " + u.error.Error()
+}
+
+func (u *unreached) Unwrap() error { return u.error }
 
 // all reads a whole list, page by page.
 func (c *connection) all(ctx context.Context, path string, query url.Values) ([]any, error) {
