@@ -132,6 +132,19 @@ locals {
       Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
       Resource = [module.queues.jobs.arn]
     },
+    {
+      Sid      = "Mail" # that keys for it move in and out
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/m/*"]
+    },
+    {
+      Sid       = "KeyOfMail"
+      Effect    = "Allow"
+      Action    = ["kms:GenerateDataKey"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
   ])
 
   gateways_may = [

@@ -43,7 +43,7 @@ func newGateway(t *testing.T) *gateway {
 	dir := directory.New(directory.Config{Records: w.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log})
 	service := directory.ServiceScope("setup")
 	var err error
-	_, g.key, err = dir.CreateKey(t.Context(), service, "", "", "first")
+	_, g.key, err = dir.CreateMailKey(t.Context(), service, "", "", "first")
 	ok(t, err)
 	_, err = dir.CreateTenant(t.Context(), service, "one")
 	ok(t, err)
@@ -62,6 +62,29 @@ func ok(t testing.TB, err error) {
 // do sends a request to one of the functions; headers are pairs. Its answer must have
 // the status.
 func (g *gateway) do(function, status int, method, target, body string, headers ...string) (http.Header, map[string]any) {
+	g.t.Helper()
+	out := g.ask(function, status, method, target, body, headers...)
+	var object map[string]any
+	if strings.HasPrefix(out.Body, "{") {
+		ok(g.t, json.Unmarshal([]byte(out.Body), &object))
+	}
+	return out.MultiValueHeaders, object
+}
+
+// octets gets what is no text.
+func (g *gateway) octets(status int, path, span string) string {
+	g.t.Helper()
+	out := g.ask(1, status, "GET", path, "", "range", span, "accept", "message/rfc822")
+	if !out.IsBase64Encoded {
+		g.t.Errorf("%s %s comes as text", path, span)
+	}
+	b, err := base64.StdEncoding.DecodeString(out.Body)
+	ok(g.t, err)
+	return string(b)
+}
+
+// ask is do, of which the whole answer is given.
+func (g *gateway) ask(function, status int, method, target, body string, headers ...string) events.APIGatewayProxyResponse {
 	g.t.Helper()
 	path, query, _ := strings.Cut(target, "?")
 	values, err := url.ParseQuery(query)
@@ -88,11 +111,7 @@ func (g *gateway) do(function, status int, method, target, body string, headers 
 	if out.StatusCode != status {
 		g.t.Fatalf("%s %s: %d, want %d: %s", method, target, out.StatusCode, status, out.Body)
 	}
-	var object map[string]any
-	if strings.HasPrefix(out.Body, "{") {
-		ok(g.t, json.Unmarshal([]byte(out.Body), &object))
-	}
-	return out.MultiValueHeaders, object
+	return out
 }
 
 func TestAnAccountsLifeBehindAGateway(t *testing.T) {
@@ -145,4 +164,29 @@ func TestWithoutAKeyThereIsNothingButHealth(t *testing.T) {
 	g.do(0, 429, "GET", "/v1/accounts", "")
 	g.remote = "198.51.100.1"
 	g.do(0, 401, "GET", "/v1/accounts", "")
+}
+
+// What is no text goes through the gateway as it is.
+func TestMailMovesThroughAGateway(t *testing.T) {
+	g := newGateway(t)
+	g.do(0, 201, "POST", "/v1/accounts", `{"address":"ann@one.test"}`)
+	_, begun := g.do(0, 200, "POST", "/v1/accounts/ann@one.test/imports", "")
+	octets := "Subject: \xe4\xff\r\n\r\n" + strings.Repeat("\x00\xfe\x80 and more\r\n", 200_000)
+	line := fmt.Sprintf(`{"name":"AAECAwQFBgcICQoL","mailbox":"INBOX","date":"2020-01-02T03:04:05Z","size":%d}`+"\n", len(octets))
+	_, added := g.do(1, 200, "POST", fmt.Sprintf("/v1/accounts/ann@one.test/messages?seen=%v", begun["seen"]), line+octets, "content-type", "application/vnd.godwit.messages")
+	if got := fmt.Sprint(added["messages"]); got != "[map[name:AAECAwQFBgcICQoL state:imported]]" {
+		t.Errorf("added: %v", got)
+	}
+	_, boxes := g.do(0, 200, "GET", "/v1/accounts/ann@one.test/mailboxes", "")
+	for _, b := range boxes["items"].([]any) {
+		if b := b.(map[string]any); b["name"] == "INBOX" {
+			path := fmt.Sprintf("/v1/accounts/ann@one.test/mailboxes/%v/messages/1", b["id"])
+			if got := g.octets(206, path, "bytes=0-2999999"); got != octets[:min(len(octets), 3_000_000)] {
+				t.Errorf("%d octets came, and they are not the first", len(got))
+			}
+			if got := g.octets(200, path, ""); got != octets {
+				t.Errorf("%d octets came of %d", len(got), len(octets))
+			}
+		}
+	}
 }

@@ -1,8 +1,14 @@
-locals { stage = "godwit" }
+locals {
+  stage = "godwit"
+  # What is no text comes and goes as it is: messages in requests, and in answers to who asks
+  # for one.
+  binary = ["application/vnd.godwit.messages", "message/rfc822"]
+}
 
 resource "aws_api_gateway_rest_api" "api" {
-  name        = var.name
-  description = "Administration of the mail service. Requests carry a key that the function judges."
+  name               = var.name
+  description        = "Administration of the mail service. Requests carry a key that the function judges."
+  binary_media_types = local.binary
   endpoint_configuration {
     types = ["REGIONAL"]
   }
@@ -65,7 +71,7 @@ resource "aws_api_gateway_deployment" "api" {
   rest_api_id = aws_api_gateway_rest_api.api.id
   depends_on  = [aws_api_gateway_integration.api]
   triggers = {
-    routes = sha1(jsonencode([local.routes, var.function_invoke_arn]))
+    routes = sha1(jsonencode([local.routes, local.binary, var.function_invoke_arn]))
   }
   lifecycle {
     create_before_destroy = true

@@ -42,6 +42,10 @@ run "only_the_api_is_let_through" {
     error_message = "The function must answer."
   }
   assert {
+    condition     = toset(aws_api_gateway_rest_api.api.binary_media_types) == toset(["application/vnd.godwit.messages", "message/rfc822"])
+    error_message = "Messages must come and go as they are."
+  }
+  assert {
     condition     = aws_lambda_permission.api.principal == "apigateway.amazonaws.com" && aws_lambda_permission.api.source_arn == "arn:aws:execute-api:eu-west-1:123456789012:a1/godwit/*"
     error_message = "Only this API's stage may call the function."
   }
