@@ -73,19 +73,21 @@ func (c *core) everything() (list []need) {
 }
 
 func (c *core) compact(ctx context.Context, whole bool) (done Compacted, err error) {
-	d, replaces, tail, err := c.draft(ctx, whole)
+	d, err := c.draft(ctx, whole, whole)
 	if d == nil || err != nil {
 		return done, err
 	}
+	return c.finish(ctx, d)
+}
+
+// finish puts the snapshot together, stores it and has an entry say where it is.
+func (c *core) finish(ctx context.Context, d *draft) (done Compacted, err error) {
 	var records []record
-	if n := len(tail); n > 0 && tail[0].Seq == d.prev.seq()+1 && tail[n-1].Seq == d.state.seq {
-		for _, e := range tail {
+	if n := len(d.tail); n > 0 && d.tail[0].Seq == d.prev.seq()+1 && d.tail[n-1].Seq == d.state.seq {
+		for _, e := range d.tail {
 			records = append(records, e.records()...)
 		}
-	} else {
-		records, err = c.recordsSince(ctx, d.prev.seq(), d.state.seq)
-	}
-	if err != nil {
+	} else if records, err = c.recordsSince(ctx, d.prev.seq(), d.state.seq); err != nil {
 		return done, err
 	}
 	if err := d.make(ctx, records); err != nil {
@@ -98,7 +100,7 @@ func (c *core) compact(ctx context.Context, whole bool) (done Compacted, err err
 	e, err := c.do(ctx, compactor, func(s *State) ([]Op, error) {
 		// Objects that only older snapshots need may be gone: this one was made of the
 		// last, and must follow it.
-		if s.standing.Snapshot != replaces {
+		if s.standing.Snapshot != d.replaces {
 			return nil, nil
 		}
 		return []Op{{Snapshot: &Snapshot{Ref: d.text}}}, nil
@@ -116,30 +118,30 @@ func mustRef(text string) snapshotRef {
 	return at
 }
 
-// draft begins a snapshot, if there is reason for one, and gives which one it replaces.
-func (c *core) draft(ctx context.Context, whole bool) (d *draft, replaces string, tail []*Entry, err error) {
+// draft begins a snapshot, nil if there is no reason for one. force: also when there is
+// little new.
+func (c *core) draft(ctx context.Context, whole, force bool) (*draft, error) {
 	unlock, err := c.store.lock(ctx, c.part)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
 	defer unlock()
 	if whole {
 		if err := c.warm(ctx, c.everything()); err != nil {
-			return nil, "", nil, err
+			return nil, err
 		}
 	}
-	state := c.state.Load()
-	tail, c.tail = c.tail, nil
-	replaces = state.standing.Snapshot
-	prev, err := c.newest(ctx, replaces)
+	state, tail := c.state.Load(), c.tail
+	c.tail = nil
+	prev, err := c.newest(ctx, state.standing.Snapshot)
 	if err != nil {
-		return nil, "", nil, err
+		return nil, err
 	}
-	if state.standing.Closed != "" || state.seq-prev.seq() < minTail && !whole {
-		return nil, "", nil, nil
+	if state.standing.Closed != "" || state.seq-prev.seq() < minTail && !force {
+		return nil, nil
 	}
-	d = &draft{store: c.store, ref: c.ref, prev: prev, state: state.Clone(), whole: whole, read: c.recordsSince}
-	return d, replaces, tail, nil
+	return &draft{store: c.store, ref: c.ref, prev: prev, replaces: state.standing.Snapshot, state: state.Clone(), tail: tail,
+		whole: whole, read: c.recordsSince}, nil
 }
 
 // newest gives the snapshot that a new one is built on: the newest or, when that is broken,

@@ -74,6 +74,12 @@ func (c *core) readContents(ctx context.Context, w *wanted) error {
 		dir = c.newestDir(ctx, dir)
 	}
 	broken := c.readBlocks(ctx, dir, w)
+	if isDamage(broken) {
+		// What an older snapshot was made of may be no more.
+		if newer := c.newestDir(ctx, dir); newer != dir {
+			dir, broken = newer, c.readBlocks(ctx, newer, w)
+		}
+	}
 	if broken != nil && !isDamage(broken) {
 		return broken
 	}
@@ -84,8 +90,7 @@ func (c *core) readContents(ctx context.Context, w *wanted) error {
 	if err := c.readEntries(ctx, w); err != nil || len(w.at) == 0 {
 		return err
 	}
-	// Entries that are no more are in a newer snapshot, and so is what objects had that
-	// are no more.
+	// Entries that are no more are in a newer snapshot.
 	if newer := c.newestDir(ctx, dir); newer != dir {
 		if broken = c.readBlocks(ctx, newer, w); broken != nil || len(w.at) == 0 {
 			return broken

@@ -26,7 +26,8 @@ type Outcome []Delivered
 // gone goes to INBOX. Suspended accounts get their mail. The batch holds at most
 // MaxBatch messages and MaxBatchBytes (kinds.Limit), UID stays 0.
 //
-// seen may be DontSearch: then a delivery of long ago may take place again. Entries that were
+// seen is 0 when no entry was known: what is trimmed is then older than the delivery. It
+// may be DontSearch: then a delivery of long ago may take place again. Entries that were
 // trimmed are looked for in the snapshots; kinds.Invalid when they are in none any more.
 //
 // kinds.NotFound and kinds.Closed when the account is not there or no more;
@@ -44,7 +45,7 @@ func (s *Store) DeliverWarning(ctx context.Context, ref Ref, seen uint64, by By,
 		return nil, err
 	}
 	d := &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch, warn: warn,
-		out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen}
+		out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen, unseen: seen == 0}
 	seq, err := d.run(ctx)
 	if err != nil {
 		return nil, err
@@ -103,6 +104,7 @@ type deliverer struct {
 	out      Outcome
 	found    []bool
 	searched uint64 // names were looked for in all entries up to this one
+	unseen   bool   // nobody knew an entry when the delivery was accepted
 }
 
 // run gives the number of the entry that it wrote, 0 if there was nothing to write.
@@ -197,6 +199,12 @@ func (d *deliverer) search(ctx context.Context, st *Standing) error {
 		items, _, err := d.store.cfg.Journal.Read(ctx, d.part, after, page)
 		if err != nil {
 			return err
+		}
+		if len(items) > 0 && items[0].Seq > after+1 && d.unseen {
+			// They are from before the window, and the delivery is not.
+			after = items[0].Seq - 1
+			d.searched = after
+			continue
 		}
 		if len(items) > 0 && items[0].Seq > after+1 {
 			// They were trimmed: a snapshot has their names.

@@ -18,9 +18,10 @@ import (
 // copy gives a world with the same data, that can be changed without this one.
 func (w *world) copy(t testing.TB) *world {
 	c := newWorld(t)
-	c.clock, c.ref = w.clock, w.ref
+	c.ref = w.ref
+	c.clock.Advance(w.clock.Now().Sub(c.clock.Now()))
 	copied := func(d journal.Driver) *memory {
-		from, to := d.(*memory), newMemory(w.clock.Now)
+		from, to := d.(*memory), newMemory(c.clock.Now)
 		for p, entries := range from.entries {
 			to.entries[p], to.seqs[p] = maps.Clone(entries), slices.Clone(from.seqs[p])
 		}
@@ -32,7 +33,7 @@ func (w *world) copy(t testing.TB) *world {
 	} else {
 		c.journal = copied(w.journal)
 	}
-	c.blobs = newMemoryBlobs(w.clock.Now)
+	c.blobs = newMemoryBlobs(c.clock.Now)
 	maps.Copy(c.blobs.objects, w.blobs.objects)
 	maps.Copy(c.blobs.times, w.blobs.times)
 	return c

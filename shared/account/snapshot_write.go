@@ -3,6 +3,7 @@ package account
 import (
 	"bytes"
 	"context"
+	"slices"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
@@ -13,9 +14,15 @@ type draft struct {
 	ref   Ref
 	prev  *snapshot // what it is built on; nil: nothing
 	state *State    // one's own
-	whole bool      // look at all contents; what is broken is made of the journal
-	read  func(ctx context.Context, after, last uint64) ([]record, error)
-	man   *manifest
+	tail  []*Entry  // the last entries, as far as they are known
+	// Standing.Snapshot, which is prev's unless that is broken.
+	replaces string
+
+	buried map[int][]packBlock // what is left of prev's packs from which something was left out
+	named  uint64              // the names of deliveries of entries before this one with it
+	whole  bool                // look at all contents; what is broken is made of the journal
+	read   func(ctx context.Context, after, last uint64) ([]record, error)
+	man    *manifest
 
 	boxes  []boxDraft
 	packs  []packDraft
@@ -51,7 +58,7 @@ func (d *draft) make(ctx context.Context, records []record) error {
 		return err
 	}
 	if d.prev != nil {
-		d.man.NamesFrom = d.prev.man.NamesFrom
+		d.man.NamesFrom = max(d.prev.man.NamesFrom, d.named)
 	}
 	return d.write()
 }
@@ -150,6 +157,9 @@ func (d *draft) contents(ctx context.Context, records []record) (err error) {
 			n = 0
 		}
 	}
+	for i, blocks := range d.buried {
+		n, d.packs[i] = 0, packDraft{blocks: blocks}
+	}
 	blocks, err := d.store.mergePacks(ctx, d.ref, d.prev, packs[len(packs)-n:], records)
 	if n > 0 && isDamage(err) {
 		// What is broken stays where it is; the rest goes on.
@@ -157,7 +167,7 @@ func (d *draft) contents(ctx context.Context, records []record) (err error) {
 		n = 0
 		blocks, err = encodeBlocks(records)
 	}
-	d.packs = d.packs[:len(d.packs)-n]
+	d.packs = slices.DeleteFunc(d.packs[:len(d.packs)-n], func(p packDraft) bool { return p.old == nil && len(p.blocks) == 0 })
 	if len(blocks) > 0 {
 		d.packs = append(d.packs, packDraft{blocks: blocks})
 	}

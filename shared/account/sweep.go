@@ -27,6 +27,7 @@ type Swept struct {
 	Trimmed uint64 // entries up to this one are no more; 0: none was removed
 	Objects int    // of snapshots
 	Bytes   int64  // of those
+	Buried  int    // contents of messages that were expunged before the window
 }
 
 // Sweep trims the account's journal and removes what no snapshot needs any more. The base
@@ -58,7 +59,10 @@ func (s *Store) Sweep(ctx context.Context, ref Ref) (done Swept, err error) {
 	if done.Trimmed, err = w.trim(ctx); err != nil {
 		return done, err
 	}
-	done.Objects, done.Bytes, err = w.collect(ctx)
+	if done.Objects, done.Bytes, err = w.collect(ctx); err != nil || w.base == nil {
+		return done, err
+	}
+	done.Buried, err = s.bury(ctx, ref, w.base, newest)
 	return done, err
 }
 
