@@ -46,11 +46,16 @@ func (w *World) Admin(method, path, body string) map[string]any {
 // it prints. The test fails unless it succeeds.
 func (w *World) Godwit(words ...string) string {
 	w.t.Helper()
-	out, err := godwit(append(words, "--url", w.api, "--key", w.key)...)
+	out, err := w.TryGodwit(words...)
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	return out
+}
+
+// TryGodwit is Godwit where it may fail, because the service has just died.
+func (w *World) TryGodwit(words ...string) (string, error) {
+	return godwit(append(words, "--url", w.api, "--key", w.key)...)
 }
 
 // godwit runs the command and gives what it prints.

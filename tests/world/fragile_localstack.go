@@ -82,27 +82,30 @@ func (f *Fragile) Release() {
 }
 
 // Until waits until something is so, while the function may die again and again.
-func (f *Fragile) Until(what string, is func() bool) {
+func (f *Fragile) Until(what string, is func() (bool, error)) {
 	f.t.Helper()
-	for end := time.Now().Add(3 * time.Minute); !is(); <-time.After(300 * time.Millisecond) {
+	for end := time.Now().Add(3 * time.Minute); ; <-time.After(300 * time.Millisecond) {
+		so, err := is()
+		if so {
+			return
+		}
 		if time.Now().After(end) {
-			f.t.Fatalf("after three minutes still not: %s", what)
+			f.t.Fatalf("after three minutes still not: %s (%v)", what, err)
 		}
 	}
 }
 
 // Idle tells whether no job waits or is at work.
-func (f *Fragile) Idle() bool {
-	f.t.Helper()
+func (f *Fragile) Idle() (bool, error) {
 	jobs := 0
 	for _, name := range []string{queue.Deliver, queue.Dead(queue.Deliver)} {
 		d, err := f.Ports.Queue.Depth(f.t.Context(), name)
 		if err != nil {
-			f.t.Fatal(err)
+			return false, err
 		}
 		jobs += d.Visible + d.InFlight + d.Delayed
 	}
-	return jobs == 0
+	return jobs == 0, nil
 }
 
 // holding sends nothing during a hold.

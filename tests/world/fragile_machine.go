@@ -82,10 +82,12 @@ func (f *Fragile) Hold() {
 // Release ends Hold.
 func (f *Fragile) Release() { f.remove(f.hold) }
 
-// Until waits until something is so, while the service may die again and again.
-func (f *Fragile) Until(what string, is func() bool) {
+// Until waits until something is so, while the service may die again and again: an error
+// says that it can't be told right now.
+func (f *Fragile) Until(what string, is func() (bool, error)) {
 	f.t.Helper()
 	deaths := 0
+	var last error
 	end := time.Now().Add(time.Minute)
 	for time.Now().Before(end) {
 		select {
@@ -104,22 +106,19 @@ func (f *Fragile) Until(what string, is func() bool) {
 				f.t.Fatal(err)
 			}
 		case <-time.After(100 * time.Millisecond):
-			if is() {
+			var so bool
+			if so, last = is(); so {
 				return
 			}
 		}
 	}
-	f.t.Fatalf("after a minute still not: %s", what)
+	f.t.Fatalf("after a minute still not: %s (%v)", what, last)
 }
 
 // Idle tells whether no job waits or is at work.
-func (f *Fragile) Idle() bool {
-	f.t.Helper()
+func (f *Fragile) Idle() (bool, error) {
 	jobs, err := f.process.Metric(f.t.Context(), "godwit_queue_jobs")
-	if err != nil {
-		f.t.Fatal(err)
-	}
-	return jobs == 0
+	return err == nil && jobs == 0, err
 }
 
 func (f *Fragile) write(name, text string) {
