@@ -52,10 +52,13 @@ const (
 // Store puts the blob format (a versioned header, then frames) over a driver.
 type Store struct{ Driver Driver }
 
+// Messages begins the names of all blobs that NewName gives.
+const Messages = "m/"
+
 // NewName gives a fresh name for a blob of the tenant: the generation (the hour of its
 // making) lets a later sweep find what a crashed writer left.
 func NewName(tenant string, now time.Time) string {
-	return "m/" + tenant + "/" + now.UTC().Format("2006010215") + "/" + strings.ToLower(rand.Text())
+	return Messages + tenant + "/" + now.UTC().Format("2006010215") + "/" + strings.ToLower(rand.Text())
 }
 
 // Put writes size bytes of body under name, with a header, durably. It holds in memory

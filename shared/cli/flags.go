@@ -25,11 +25,7 @@ const fileVariable = "GODWIT_CONFIG"
 // one that is loaded, unless another is chosen.
 func settingsFlags(p Process, cmd *cobra.Command, roles ...settings.Role) *configured {
 	c := &configured{p: p, role: roles[0], flags: map[string]string{}}
-	for _, line := range p.Env {
-		if v, ok := strings.CutPrefix(line, fileVariable+"="); ok {
-			c.file = v
-		}
-	}
+	c.file = p.variable(fileVariable)
 	cmd.Flags().SortFlags = false
 	cmd.Flags().StringVar(&c.file, "config", c.file, "configuration file (YAML; "+fileVariable+")")
 	for _, f := range settings.Table(c.role) {
@@ -43,6 +39,16 @@ func settingsFlags(p Process, cmd *cobra.Command, roles ...settings.Role) *confi
 		}
 	}
 	return c
+}
+
+// variable gives a variable of the environment, "" when it isn't there.
+func (p *Process) variable(name string) (value string) {
+	for _, line := range p.Env {
+		if v, ok := strings.CutPrefix(line, name+"="); ok {
+			value = v
+		}
+	}
+	return value
 }
 
 func (c *configured) load() (*settings.Settings, settings.Origins, error) {

@@ -3,99 +3,76 @@ package serve
 import (
 	"context"
 	"log/slog"
+	"os"
+	"path/filepath"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/audit"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/blob/files"
+	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/internal/sqlitedb"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/ports"
 )
 
 // Checked is what Check has looked at.
 type Checked struct{ Accounts, Messages int }
 
 // Check reads a data folder that no service is using: the databases are sound, every
-// account's journal folds, and the blob of every message is there in its full length.
-// The error, kinds.Corrupt, is the first thing that is not so.
+// account's journal folds and leads to what its snapshot says, and the blob of every message
+// is there in its full length. The error is the first thing that is not so.
 func Check(ctx context.Context, data string) (c Checked, err error) {
+	err = Stopped(ctx, data, func(a *audit.Audit) error {
+		report, err := a.All(ctx)
+		c = Checked{report.Accounts, report.Messages}
+		if err == nil && report.Failed > 0 {
+			err = kinds.Errorf(kinds.Corrupt, "account %s: %s", report.Problems[0].Account, report.Problems[0].What)
+		}
+		return err
+	})
+	return c, err
+}
+
+// Stopped gives fn an audit of a data folder that no service is using, after a look at its
+// databases.
+func Stopped(ctx context.Context, data string, fn func(*audit.Audit) error) error {
+	// Who misspells the folder is told so, and gets no new one.
+	if _, err := os.Stat(filepath.Join(data, databaseName)); err != nil {
+		return kinds.Errorf(kinds.NotFound, "there is no data of a service in %s; name its folder with --data", data)
+	}
 	f, err := openFolder(data, rooms...)
 	if err != nil {
-		return c, err
+		return err
 	}
 	defer f.close()
 	p, err := openEmbedded(f, &Options{Now: time.Now, Files: files.OS{}})
 	if err != nil {
-		return c, err
+		return err
 	}
 	defer p.close()
 	for _, db := range []*sqlitedb.DB{p.db, p.queueDB} {
 		if err := db.Check(ctx); err != nil {
-			return c, err
+			return err
 		}
 	}
-	store := account.New(account.Config{Journal: p.Journal, Blobs: blob.Store{Driver: p.Blobs}, Now: time.Now})
-	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
-	page := directory.Page{Limit: directory.MaxPage}
-	for {
-		accounts, next, err := dir.Accounts(ctx, directory.ServiceScope("check"), page)
-		if err != nil {
-			return c, err
-		}
-		for _, a := range accounts {
-			n, err := checkAccount(ctx, store, p.Blobs, a.Ref)
-			if err != nil {
-				return c, kinds.Wrap(kinds.Of(err), err, "account "+string(a.Ref.ID))
-			}
-			c.Accounts++
-			c.Messages += n
-		}
-		if page.After = next; next == "" {
-			return c, nil
-		}
-	}
+	return fn(auditOf(p.Set))
 }
 
-// checkAccount opens the account, reads all of its mailboxes, and looks for every blob.
-func checkAccount(ctx context.Context, store *account.Store, blobs blob.Driver, ref account.Ref) (messages int, err error) {
-	a, err := store.Open(ctx, ref)
+// Running gives fn an audit of the service in AWS, which may be running.
+func Running(ctx context.Context, c cloud.Config, fn func(*audit.Audit) error) error {
+	aws, err := cloud.Open(ctx, c)
 	if err != nil {
-		return 0, err
+		return err
 	}
-	defer a.Close()
-	var refs []account.ContentRef
-	for _, m := range a.State().Mailboxes() {
-		state, err := a.Load(ctx, m.ID)
-		if err != nil {
-			return 0, err
-		}
-		for _, msg := range state.MailboxByID(m.ID).Messages() {
-			refs = append(refs, msg.Content)
-		}
-	}
-	const page = 100
-	for len(refs) > 0 {
-		n := min(page, len(refs))
-		contents, err := a.Contents(ctx, refs[:n])
-		if err != nil {
-			return messages, err
-		}
-		for i := range contents {
-			b := contents[i].Blob
-			info, err := blobs.Stat(ctx, b.Name)
-			if err != nil {
-				return messages, err
-			}
-			stored, err := b.Stored()
-			if err != nil {
-				return messages, kinds.Wrap(kinds.Of(err), err, "blob "+b.Name)
-			}
-			if info.Size != stored {
-				return messages, kinds.Errorf(kinds.Corrupt, "blob %s has %d bytes, its message says %d", b.Name, info.Size, stored)
-			}
-		}
-		messages, refs = messages+n, refs[n:]
-	}
-	return messages, nil
+	return fn(auditOf(aws.Set))
+}
+
+func auditOf(p ports.Set) *audit.Audit {
+	blobs := blob.Store{Driver: p.Blobs}
+	store := account.New(account.Config{Journal: p.Journal, Blobs: blobs, Now: time.Now})
+	return &audit.Audit{Accounts: store, Blobs: blobs, Now: time.Now,
+		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})}
 }
