@@ -1,12 +1,16 @@
 package imap
 
 import (
+	"bytes"
 	"context"
 	"io"
+	"math"
+	"strconv"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -15,79 +19,167 @@ import (
 // storeTime is how long it may take to store a message that has come.
 const storeTime = 5 * time.Minute
 
-// Append is APPEND. The message streams to the blob store by way of an intake; it is in
-// the mailbox, durably, before the client is told OK.
-func (s *session) Append(name string, r imap.LiteralReader, options *imap.AppendOptions) (*imap.AppendData, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	in := intake.New(intake.Config{Budget: s.gateway.cfg.Budget, Dir: s.gateway.cfg.TempDir, Max: MaxAppend, Now: s.gateway.cfg.Now})
-	defer in.Discard()
-	add, err := s.prepare(name, r.Size(), options)
-	if err == nil {
-		_, err = io.Copy(in, r)
+// maxAppends is how many messages one APPEND may bring.
+const maxAppends = 20
+
+// append is APPEND, with MULTIAPPEND (RFC 3502). Messages stream to the blob store by way of
+// an intake each; they are in the mailbox, durably and all at once, before the client is
+// told OK. Whatever can be refused before a message has come is refused then.
+func (s *session) append(cmd *command) error {
+	if cmd.open && bytes.HasPrefix(cmd.Rest(), []byte(" {")) { // the mailbox's name
+		why, err := s.more(cmd)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			return refused(why)
+		}
+		cmd.Parser.UTF8 = s.rev2
 	}
-	// What is refused is read off nevertheless.
-	if _, lost := io.Copy(io.Discard, r); lost != nil {
-		return nil, lost
+	cmd.SP()
+	name := cmd.Mailbox()
+	var adds []account.NewMessage
+	var messages, total int64
+	for {
+		add, utf8, err := s.appendArgs(cmd)
+		if err != nil {
+			return err
+		}
+		messages++
+		total += cmd.literal
+		if err := s.room(name, messages, total, cmd.literal); err != nil {
+			return s.failTo(err)
+		}
+		last, err := s.take(cmd, utf8, &add)
+		if err != nil {
+			return err
+		}
+		if adds = append(adds, add); last {
+			break
+		}
 	}
-	alone, lost := s.guard.tail()
-	switch {
-	case lost != nil:
-		return nil, lost
-	case err != nil:
-		return nil, s.failTo(err)
-	case !alone:
-		return nil, bad("APPEND takes one message, and nothing after it")
+	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
+	defer cancel()
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, total)
+	if err != nil {
+		return s.failTo(err)
 	}
-	data, err := s.keep(name, in, add)
-	return data, s.failTo(err)
+	uids, validity, err := s.account.Append(ctx, s.by(), name, adds, room)
+	if err != nil {
+		return s.failTo(err)
+	}
+	code := append([]byte("APPENDUID "), strconv.FormatUint(uint64(validity), 10)+" "...)
+	cmd.code = string(wire.AppendRange(code, uids[0], uids[len(uids)-1]))
+	return nil
 }
 
-// prepare judges the command before the message is read.
-func (s *session) prepare(name string, size int64, options *imap.AppendOptions) (add account.NewMessage, err error) {
-	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
+// appendArgs reads what stands before a message.
+//
+// RFC 9051, section 9: append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal
+func (s *session) appendArgs(cmd *command) (add account.NewMessage, utf8 bool, err error) {
+	cmd.SP()
+	if cmd.Peek() == '(' {
+		flags := cmd.Flags()
+		if cmd.Err() == nil {
+			if add.Flags, add.Words, err = parseFlags(flags); err != nil {
+				return add, false, err
+			}
+		}
+		cmd.SP()
+	}
+	if cmd.Peek() == '"' {
+		add.Date = account.Millis(cmd.DateTime())
+		cmd.SP()
+	}
+	if utf8 = cmd.TryWord("UTF8"); utf8 {
+		cmd.SP()
+		cmd.Expect('(')
+	}
+	cmd.Try('~')
+	switch {
+	case cmd.Err() != nil:
+		return add, false, cmd.Err()
+	case !cmd.open || cmd.Peek() != '{':
+		return add, false, bad("A message is missing")
+	case cmd.literal == math.MaxInt64:
+		return add, false, bad("A number is out of range")
+	}
+	return add, utf8, nil
+}
+
+// room says whether a message may come.
+func (s *session) room(name string, messages, total, size int64) error {
+	switch {
+	case size > MaxAppend:
+		return no(imap.ResponseCodeTooBig, "The message is too large")
+	case messages > maxAppends:
+		return no(imap.ResponseCodeLimit, "Too many messages in one command")
+	}
+	ctx, cancel := s.context()
 	defer cancel()
-	if add.Flags, add.Words, err = parseFlags(options.Flags); err != nil {
-		return add, err
-	}
-	if !options.Time.IsZero() {
-		add.Date = account.Millis(options.Time)
-	}
 	state := s.account.State()
 	if state.Mailbox(name) == nil {
 		if err := s.account.Refresh(ctx); err != nil {
-			return add, err
+			return err
 		}
 		if state = s.account.State(); state.Mailbox(name) == nil {
-			return add, kinds.Errorf(kinds.NotFound, "imap: no such mailbox")
+			return kinds.Errorf(kinds.NotFound, "imap: no such mailbox")
 		}
 	}
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, 1, size)
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, total)
 	if err != nil {
-		return add, err
+		return err
 	}
-	if room.Quota.Full(state.Standing().Totals, 1, size) {
-		return add, kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", size)
+	if room.Quota.Full(state.Standing().Totals, messages, total) {
+		return kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", total)
 	}
-	return add, nil
+	return nil
 }
 
-// keep stores the message and puts it into the mailbox.
-func (s *session) keep(name string, in *intake.Intake, add account.NewMessage) (*imap.AppendData, error) {
+// take takes a message in and stores it, when it is known what comes behind it.
+func (s *session) take(cmd *command, utf8 bool, add *account.NewMessage) (last bool, err error) {
+	in := intake.New(intake.Config{Budget: s.gateway.cfg.Budget, Dir: s.gateway.cfg.TempDir, Max: MaxAppend, Now: s.gateway.cfg.Now})
+	defer in.Discard()
+	s.consent(cmd)
+	s.conn.each(literalPatience)
+	r := &io.LimitedReader{R: &s.conn.in, N: cmd.literal}
+	_, err = io.Copy(in, r)
+	cmd.literal = r.N
+	if err != nil {
+		if kinds.Of(err) == kinds.Internal { // of the connection: what an intake says has a kind
+			return false, err
+		}
+		return false, s.failTo(err)
+	}
+	if r.N > 0 {
+		return false, io.ErrUnexpectedEOF
+	}
+	s.conn.all(linePatience)
+	line, _, whole, err := s.conn.in.line(s.line[:0], maxCommand)
+	s.line = line
+	if err != nil {
+		return false, err
+	}
+	cmd.note(line)
+	if why := wire.Malformed(line); !whole || why != "" {
+		return false, bad("APPEND has something behind the message that can't be read")
+	}
+	cmd.Parser = wire.NewParser(line)
+	if utf8 {
+		cmd.Expect(')')
+	}
+	if cmd.Err() != nil {
+		return false, cmd.Err()
+	}
+	if last = cmd.AtEnd(); !last && !cmd.open {
+		return false, bad("APPEND has something behind the message")
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
 	defer cancel()
 	ref, sum, err := in.Commit(ctx, s.gateway.cfg.Blobs, s.identity.Account.Tenant, []string{string(s.identity.Account.ID)})
 	if err != nil {
-		return nil, err
-	}
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, 1, ref.Size)
-	if err != nil {
-		return nil, err
+		return false, s.failTo(err)
 	}
 	add.Content = account.Content{Blob: ref, Summary: sum.Encode()}
-	uids, validity, err := s.account.Append(ctx, s.by(), name, []account.NewMessage{add}, room)
-	if err != nil {
-		return nil, err
-	}
-	return &imap.AppendData{UID: imap.UID(uids[0]), UIDValidity: validity}, nil
+	return last, nil
 }

@@ -20,11 +20,7 @@ func (m *mail) binary(ctx context.Context, item *imap.FetchItemBinarySection) (*
 		return nil, err
 	}
 	if encoding == "" {
-		l, err := m.stream(ctx, clip(r, item.Partial))
-		if l != nil {
-			l.binary = item
-		}
-		return l, err
+		return m.stream(ctx, clip(r, item.Partial))
 	}
 	size, err := m.decodedSize(ctx, r, encoding)
 	if err != nil {
@@ -40,7 +36,7 @@ func (m *mail) binary(ctx context.Context, item *imap.FetchItemBinarySection) (*
 		rc.Close()
 		return nil, err
 	}
-	return &literal{binary: item, size: cut.Len, r: decoded, closer: rc}, nil
+	return &literal{size: cut.Len, r: decoded, closer: rc}, nil
 }
 
 // binarySize is BINARY.SIZE[].

@@ -1,22 +1,35 @@
 package imap
 
 import (
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
+	"strconv"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
-// Copy is COPY and UID COPY: all or nothing, in one entry.
-func (s *session) Copy(set imap.NumSet, to string) (*imap.CopyData, error) {
-	ctx, end := s.begin()
-	defer end()
-	uids, err := s.view.resolve(set)
-	if err != nil {
-		return nil, err
+// transferArgs reads what COPY and MOVE say.
+func (s *session) transferArgs(cmd *command) (list []span, to string, err error) {
+	cmd.SP()
+	set := cmd.Set()
+	cmd.SP()
+	to = cmd.Mailbox()
+	if err := cmd.End(); err != nil {
+		return nil, "", err
 	}
-	ranges := s.view.ranges(uids)
+	list, err = s.view.resolve(set, cmd.uid)
+	return list, to, err
+}
+
+// copy is COPY and UID COPY: all or nothing, in one entry.
+func (s *session) copy(cmd *command) error {
+	list, to, err := s.transferArgs(cmd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := s.context()
+	defer cancel()
+	ranges := s.view.ranges(list)
 	var messages, bytes int64
 	if box := s.account.State().MailboxByID(s.view.id); box != nil {
 		for _, m := range box.In(ranges) {
@@ -26,73 +39,70 @@ func (s *session) Copy(set imap.NumSet, to string) (*imap.CopyData, error) {
 	}
 	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, bytes)
 	if err != nil {
-		return nil, s.fail(err)
+		return s.fail(err)
 	}
 	res, err := s.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
 	if err != nil {
-		return nil, s.failTo(err)
+		return s.failTo(err)
 	}
-	return copyData(res), nil
+	cmd.code = copyCode(res)
+	return nil
 }
 
-// Move is MOVE and UID MOVE: one entry, so that nobody sees the messages twice or not at
+// move is MOVE and UID MOVE: one entry, so that nobody sees the messages twice or not at
 // all. The EXPUNGE responses come with the updates that follow.
 //
 // UIDPLUS is RFC 4315.
 // RFC 6851, section 4.3: Servers implementing UIDPLUS are also advised to send the COPYUID response code in an untagged OK before sending EXPUNGE or VANISHED responses.
-func (s *session) Move(w *imapserver.MoveWriter, set imap.NumSet, to string) error {
-	ctx, end := s.begin()
-	defer end()
-	uids, err := s.view.resolve(set)
+func (s *session) move(cmd *command) error {
+	list, to, err := s.transferArgs(cmd)
 	if err != nil {
 		return err
 	}
 	if s.view.readOnly {
 		return errReadOnly()
 	}
-	res, err := s.account.MoveMessages(ctx, s.by(), s.view.id, s.view.ranges(uids), to)
+	ctx, cancel := s.context()
+	defer cancel()
+	res, err := s.account.MoveMessages(ctx, s.by(), s.view.id, s.view.ranges(list), to)
+	if kinds.Is(err, kinds.NotFound) {
+		return s.failTo(err)
+	}
 	if err != nil {
-		if kinds.Is(err, kinds.NotFound) {
-			return s.failTo(err)
-		}
 		return s.fail(err)
 	}
-	if data := copyData(res); data != nil {
-		return w.WriteCopyData(data)
+	if code := copyCode(res); code != "" {
+		s.w().Raw("* OK [").Raw(code).Raw("] Moved\r\n")
+		cmd.code = s.highest()
 	}
 	return nil
 }
 
-// copyData is COPYUID, nil if nothing was copied.
-func copyData(res account.CopyResult) *imap.CopyData {
+// highest is the code HIGHESTMODSEQ for who resynchronizes by it: RFC 7162, section 3.2.7
+// has it wherever messages have vanished.
+func (s *session) highest() string {
+	if !s.qresync {
+		return ""
+	}
+	return "HIGHESTMODSEQ " + strconv.FormatUint(s.account.State().ModSeq(), 10)
+}
+
+// copyCode is COPYUID, "" if nothing was copied.
+func copyCode(res account.CopyResult) string {
 	if len(res.SourceUIDs) == 0 {
-		return nil
+		return ""
 	}
-	return &imap.CopyData{UIDValidity: res.UIDValidity, SourceUIDs: uidSet(res.SourceUIDs), DestUIDs: uidSet(res.DestUIDs)}
-}
-
-// uidSet makes a set of ascending UIDs.
-func uidSet(uids []uint32) imap.UIDSet {
-	set := imap.UIDSet{}
-	for _, uid := range uids {
-		if n := len(set); n > 0 && uint32(set[n-1].Stop)+1 == uid {
-			set[n-1].Stop = imap.UID(uid)
-			continue
+	b := strconv.AppendUint([]byte("COPYUID "), uint64(res.UIDValidity), 10)
+	for _, uids := range [...][]uint32{res.SourceUIDs, res.DestUIDs} {
+		var list []account.Range
+		for _, uid := range uids {
+			list = addUID(list, uid)
 		}
-		set = append(set, imap.UIDRange{Start: imap.UID(uid), Stop: imap.UID(uid)})
-	}
-	return set
-}
-
-// seqSet makes a set of ascending sequence numbers.
-func seqSet(nums []uint32) imap.SeqSet {
-	set := imap.SeqSet{}
-	for _, n := range nums {
-		if k := len(set); k > 0 && set[k-1].Stop+1 == n {
-			set[k-1].Stop = n
-			continue
+		sep := byte(' ')
+		for _, r := range list {
+			b = wire.AppendRange(append(b, sep), r.First, r.Last)
+			sep = ','
 		}
-		set = append(set, imap.SeqRange{Start: n, Stop: n})
 	}
-	return set
+	return string(b)
 }

@@ -4,21 +4,20 @@ import (
 	"strings"
 	"unicode/utf8"
 
-	"github.com/emersion/go-imap/v2"
-
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 )
 
-// envelopeOf is ENVELOPE. Encoded words stay as they are: imapserver encodes only what is
-// not ASCII.
-func envelopeOf(e *message.Envelope) *imap.Envelope {
-	out := &imap.Envelope{Date: e.Time, Subject: text(e.Subject), From: addresses(e.From), Sender: addresses(e.SenderOrFrom()),
-		ReplyTo: addresses(e.ReplyToOrFrom()), To: addresses(e.To), Cc: addresses(e.Cc), Bcc: addresses(e.Bcc)}
-	if ids := messageIDs(e.MessageID); len(ids) > 0 {
-		out.MessageID = ids[0]
+// writeEnvelope writes ENVELOPE. Encoded words stay as they are.
+//
+// RFC 9051, section 7.5.2: The fields of the envelope structure are in the following order: date, subject, from, sender, reply-to, to, cc, bcc, in-reply-to, and message-id.
+func writeEnvelope(w *wire.Writer, e *message.Envelope) {
+	w.Raw("(").NString(text(e.Date)).Raw(" ").Text(text(e.Subject))
+	for _, list := range [...][]message.Address{e.From, e.SenderOrFrom(), e.ReplyToOrFrom(), e.To, e.Cc, e.Bcc} {
+		w.Raw(" ")
+		writeAddresses(w, list)
 	}
-	out.InReplyTo = messageIDs(e.InReplyTo)
-	return out
+	w.Raw(" ").NString(text(e.InReplyTo)).Raw(" ").NString(text(e.MessageID)).Raw(")")
 }
 
 // text is header text as it may be sent: raw if it is ASCII, else UTF-8.
@@ -31,34 +30,27 @@ func text(raw string) string {
 	return raw
 }
 
-// messageIDs gives the ids in a field, without their brackets.
-func messageIDs(field string) (ids []string) {
-	for _, f := range strings.Split(field, "<")[min(1, strings.Count(field, "<")):] {
-		id, _, _ := strings.Cut(f, ">")
-		if id = strings.TrimSpace(id); id != "" {
-			ids = append(ids, text(id))
-		}
-	}
-	return ids
-}
-
-// addresses gives an address list. Without a host an address would be taken for the
+// writeAddresses writes an address list. Without a host an address would be taken for the
 // beginning of a group.
 //
 // RFC 9051, section 7.5.2: [RFC5322] group syntax is indicated by a special form of address structure in which the host name field is NIL.
-func addresses(list []message.Address) []imap.Address {
-	out := make([]imap.Address, 0, len(list))
+func writeAddresses(w *wire.Writer, list []message.Address) {
+	if len(list) == 0 {
+		w.Raw("NIL")
+		return
+	}
+	w.Raw("(")
 	for _, a := range list {
 		switch {
 		case a.Group != "":
-			out = append(out, imap.Address{Mailbox: text(a.Group)})
+			w.Raw("(NIL NIL ").String(text(a.Group)).Raw(" NIL)")
 		case a.End:
-			out = append(out, imap.Address{})
+			w.Raw("(NIL NIL NIL NIL)")
 		default:
-			out = append(out, imap.Address{Name: text(a.Name), Mailbox: orMissing(a.Local), Host: orMissing(a.Domain)})
+			w.Raw("(").Text(text(a.Name)).Raw(" NIL ").String(orMissing(a.Local)).Raw(" ").String(orMissing(a.Domain)).Raw(")")
 		}
 	}
-	return out
+	w.Raw(")")
 }
 
 func orMissing(s string) string {
@@ -68,43 +60,88 @@ func orMissing(s string) string {
 	return text(s)
 }
 
-// structure is BODY and BODYSTRUCTURE.
-func structure(p *message.Part) imap.BodyStructure {
+// writeStructure writes BODY or, with all it has, BODYSTRUCTURE.
+func writeStructure(w *wire.Writer, p *message.Part, extended bool) {
+	w.Raw("(")
 	if p.IsMultipart() && len(p.Parts) > 0 {
-		bs := &imap.BodyStructureMultiPart{Subtype: text(p.Subtype), Extended: &imap.BodyStructureMultiPartExt{
-			Params: params(p.Params), Disposition: disposition(p), Language: p.Language, Location: text(p.Location)}}
 		for _, c := range p.Parts {
-			bs.Children = append(bs.Children, structure(c))
+			writeStructure(w, c, extended)
 		}
-		return bs
+		w.Raw(" ").String(text(p.Subtype))
+		if extended {
+			w.Raw(" ")
+			writeParams(w, p.Params)
+			writeExtension(w, p)
+		}
+		w.Raw(")")
+		return
 	}
 	typ, subtype := p.MediaType()
-	bs := &imap.BodyStructureSinglePart{Type: text(typ), Subtype: text(subtype), Params: params(p.Params), ID: text(p.ID),
-		Description: text(p.Description), Encoding: text(p.TransferEncoding()), Size: uint32(p.BodyLen),
-		Extended: &imap.BodyStructureSinglePartExt{Disposition: disposition(p), Language: p.Language, Location: text(p.Location)}}
+	w.String(text(typ)).Raw(" ").String(text(subtype)).Raw(" ")
+	writeParams(w, p.Params)
+	// QUIRK: Outlook for iOS takes no encoding in capitals; the summary has it in small letters.
+	w.Raw(" ").NString(text(p.ID)).Raw(" ").Text(text(p.Description)).Raw(" ").String(text(p.TransferEncoding()))
+	w.Raw(" ").Uint(uint64(p.BodyLen))
 	switch {
 	case p.Message != nil:
-		bs.MessageRFC822 = &imap.BodyStructureMessageRFC822{Envelope: envelopeOf(&p.Message.Envelope),
-			BodyStructure: structure(&p.Message.Body), NumLines: p.Lines}
+		w.Raw(" ")
+		writeEnvelope(w, &p.Message.Envelope)
+		w.Raw(" ")
+		writeStructure(w, &p.Message.Body, extended)
+		w.Raw(" ").Uint(uint64(p.Lines))
 	case typ == "text":
-		bs.Text = &imap.BodyStructureText{NumLines: p.Lines}
+		w.Raw(" ").Uint(uint64(p.Lines))
 	}
-	return bs
+	if extended {
+		w.Raw(" ").NString(text(p.MD5))
+		writeExtension(w, p)
+	}
+	w.Raw(")")
 }
 
-func params(list []message.Param) map[string]string {
-	out := make(map[string]string, len(list))
-	for _, p := range list {
-		if _, twice := out[p.Name]; !twice {
-			out[text(p.Name)] = text(p.Value)
+// writeExtension writes disposition, language and location.
+func writeExtension(w *wire.Writer, p *message.Part) {
+	w.Raw(" ")
+	if p.Disposition == "" {
+		w.Raw("NIL")
+	} else {
+		w.Raw("(").String(text(p.Disposition)).Raw(" ")
+		writeParams(w, p.DispositionParams)
+		w.Raw(")")
+	}
+	w.Raw(" ")
+	if len(p.Language) == 0 {
+		w.Raw("NIL")
+	} else {
+		for i, l := range p.Language {
+			w.Raw("( "[min(i, 1) : min(i, 1)+1]).String(text(l))
+		}
+		w.Raw(")")
+	}
+	w.Raw(" ").NString(text(p.Location))
+}
+
+// writeParams writes parameters; of one that comes twice the first counts.
+func writeParams(w *wire.Writer, list []message.Param) {
+	if len(list) == 0 {
+		w.Raw("NIL")
+		return
+	}
+	sep := "("
+	for i, p := range list {
+		if !twice(list[:i], p.Name) {
+			w.Raw(sep).String(text(p.Name)).Raw(" ").String(text(p.Value))
+			sep = " "
 		}
 	}
-	return out
+	w.Raw(")")
 }
 
-func disposition(p *message.Part) *imap.BodyStructureDisposition {
-	if p.Disposition == "" {
-		return nil
+func twice(before []message.Param, name string) bool {
+	for _, p := range before {
+		if strings.EqualFold(p.Name, name) {
+			return true
+		}
 	}
-	return &imap.BodyStructureDisposition{Value: text(p.Disposition), Params: params(p.DispositionParams)}
+	return false
 }

@@ -2,9 +2,11 @@ package imap
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/quota"
 )
@@ -23,6 +25,14 @@ func bad(text string) error {
 	return &imap.Error{Type: imap.StatusResponseTypeBad, Code: imap.ResponseCodeClientBug, Text: text}
 }
 
+// refused makes an error of a response that is ready.
+func refused(why string) error {
+	if text, ok := strings.CutPrefix(why, "BAD "); ok {
+		return wire.SyntaxError(text)
+	}
+	return &imap.Error{Type: imap.StatusResponseTypeNo, Text: strings.TrimPrefix(why, "NO ")}
+}
+
 // fail is the one place where an error becomes a response: the client gets the general
 // word of its kind, the log the story.
 //
@@ -35,9 +45,9 @@ func (s *session) fail(err error) error {
 	kind := kinds.Of(err)
 	switch kind {
 	case kinds.Internal, kinds.Corrupt, kinds.TooNew, kinds.Unavailable:
-		s.log.Error("command failed", "command", known(s.guard.command()), "kind", kind, "error", err)
+		s.log.Error("command failed", "command", s.command, "kind", kind, "error", err)
 	default:
-		s.log.Debug("command failed", "command", known(s.guard.command()), "kind", kind, "error", err)
+		s.log.Debug("command failed", "command", s.command, "kind", kind, "error", err)
 	}
 	switch kind {
 	case kinds.Invalid:

@@ -1,37 +1,62 @@
 package imap
 
 import (
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// Expunge is EXPUNGE, UID EXPUNGE and the first half of CLOSE. It removes what the client
-// knows of; its responses come with the updates that follow.
-//
-// RFC 9051, section 6.4.1: No messages are removed, and no error is given, if the mailbox is selected by an EXAMINE command or is otherwise selected as read-only.
-func (s *session) Expunge(_ *imapserver.ExpungeWriter, set *imap.UIDSet) error {
-	ctx, end := s.begin()
-	defer end()
+// expunge is EXPUNGE and UID EXPUNGE. It removes what the client knows of; its responses
+// come with the updates that follow.
+func (s *session) expunge(cmd *command) error {
 	v := s.view
-	if v.readOnly {
-		if s.guard.command() == "CLOSE" {
-			return nil
-		}
-		return errReadOnly()
-	}
-	if len(v.uids) == 0 {
-		return nil
-	}
-	ranges := []account.Range{{First: 1, Last: v.uids[len(v.uids)-1]}}
-	if set != nil {
-		uids, err := v.resolve(*set)
-		if err != nil || len(uids) == 0 {
+	list := []span{{0, v.len()}}
+	if cmd.uid {
+		cmd.SP()
+		set := cmd.Set()
+		if err := cmd.End(); err != nil {
 			return err
 		}
-		ranges = v.ranges(uids)
+		var err error
+		if list, err = v.resolve(set, true); err != nil {
+			return err
+		}
 	}
-	_, err := s.account.ExpungeMessages(ctx, s.by(), v.id, ranges, true)
-	return s.fail(err)
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	if v.readOnly {
+		return errReadOnly()
+	}
+	gone, err := s.remove(list)
+	if gone {
+		cmd.code = s.highest()
+	}
+	return err
+}
+
+// remove expunges those of the messages that are \Deleted.
+func (s *session) remove(list []span) (gone bool, err error) {
+	if count(list) == 0 {
+		return false, nil
+	}
+	ctx, cancel := s.context()
+	defer cancel()
+	var expunged []account.Range
+	expunged, err = s.account.ExpungeMessages(ctx, s.by(), s.view.id, s.view.ranges(list), true)
+	return len(expunged) > 0, s.fail(err)
+}
+
+// close is CLOSE, and UNSELECT (RFC 3691), which removes nothing.
+//
+// RFC 9051, section 6.4.1: No messages are removed, and no error is given, if the mailbox is selected by an EXAMINE command or is otherwise selected as read-only.
+func (s *session) close(cmd *command) error {
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	if cmd.name == "CLOSE" && !s.view.readOnly {
+		if _, err := s.remove([]span{{0, s.view.len()}}); err != nil {
+			return err
+		}
+	}
+	s.view = nil
+	return nil
 }

@@ -1,12 +1,12 @@
 package imap
 
 import (
-	"context"
+	"slices"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 )
@@ -16,30 +16,46 @@ const (
 	maxSections = 64 // of a message in one FETCH: they are all open when it is sent
 )
 
-// Fetch is FETCH and UID FETCH. Messages go out one after the other, parts of them
-// straight from the blob store. \Seen is set for all of them in one entry, before.
-func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *imap.FetchOptions) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	uids, err := s.view.resolve(set)
-	if err != nil || len(uids) == 0 {
+// fetch is FETCH and UID FETCH. Messages go out one after the other, parts of them straight
+// from the blob store. \Seen is set for all of them in one entry, before.
+func (s *session) fetch(cmd *command) error {
+	cmd.SP()
+	set := cmd.Set()
+	cmd.SP()
+	q := parseRequest(cmd)
+	if cmd.Try(' ') {
+		s.fetchModifiers(cmd, q)
+	}
+	if err := cmd.End(); err != nil {
 		return err
 	}
-	if o := options; len(o.BodySection)+len(o.BinarySection)+len(o.BinarySectionSize) > maxSections {
+	if q.sections > maxSections {
 		return no(imap.ResponseCodeLimit, "Too many sections in one FETCH")
 	}
-	f := &fetch{session: s, w: w, options: options, at: s.account.State()}
-	if !s.view.readOnly && setsSeen(options) {
-		if err := f.see(uids); err != nil {
+	v := s.view
+	list, err := v.resolve(set, cmd.uid)
+	if err != nil {
+		return err
+	}
+	q.uid = q.uid || cmd.uid
+	for _, w := range q.items {
+		s.condstore = s.condstore || w.item == itemModSeq
+	}
+	f := &fetching{session: s, request: q, at: s.account.State()}
+	if q.changed {
+		list = f.changes(set, list)
+	}
+	if q.page != nil {
+		list = q.page.cut(list)
+	}
+	if !v.readOnly && q.setsSeen {
+		if err := f.see(list); err != nil {
 			return s.fail(err)
 		}
 	}
-	for len(uids) > 0 {
-		n := min(len(uids), fetchBatch)
-		if err := f.batch(uids[:n]); err != nil {
-			return s.fail(err)
-		}
-		uids = uids[n:]
+	f.now = f.at.MailboxByID(v.id)
+	if err := f.all(list); err != nil {
+		return s.fail(err)
 	}
 	if f.lost {
 		return no(codeExpungeIssued, "Some of the messages are no more")
@@ -47,88 +63,158 @@ func (s *session) Fetch(w *imapserver.FetchWriter, set imap.NumSet, options *ima
 	return nil
 }
 
-// fetch is one FETCH command.
-type fetch struct {
-	session *session
-	w       *imapserver.FetchWriter
-	options *imap.FetchOptions
-	at      *account.State
-	seen    map[uint32]bool // UIDs of messages that have just become \Seen
-	lost    bool            // a message could not be had any more
+// fetchModifiers reads (CHANGEDSINCE n VANISHED PARTIAL a:b), of RFC 7162 and RFC 9394.
+func (s *session) fetchModifiers(cmd *command, q *request) {
+	cmd.List(func() {
+		switch cmd.Keyword() {
+		case "CHANGEDSINCE":
+			cmd.SP()
+			q.since, q.changed = cmd.ModSeq(), true
+			// RFC 7162, section 3.1.4.1 has MODSEQ told without being asked for.
+			if !slices.ContainsFunc(q.items, func(w wanted) bool { return w.item == itemModSeq }) {
+				q.add(wanted{item: itemModSeq})
+			}
+		case "VANISHED":
+			q.vanished = true
+		case "PARTIAL":
+			cmd.SP()
+			q.page = parsePage(cmd)
+		default:
+			cmd.Fail(wire.SyntaxError("Unknown FETCH modifier"))
+		}
+	})
+	if q.vanished && (!cmd.uid || !q.changed || !s.qresync) {
+		cmd.Fail(wire.SyntaxError("VANISHED needs UID FETCH, CHANGEDSINCE and QRESYNC"))
+	}
 }
 
-func setsSeen(o *imap.FetchOptions) bool {
-	for _, b := range o.BodySection {
-		if !b.Peek {
-			return true
-		}
-	}
-	for _, b := range o.BinarySection {
-		if !b.Peek {
-			return true
-		}
-	}
-	return false
+// fetching is one FETCH command at work.
+type fetching struct {
+	*session
+	*request
+	at   *account.State
+	now  *account.Mailbox
+	seen map[uint32]bool // UIDs of messages that have just become \Seen
+	lost bool            // a message could not be had any more
 }
 
-// see sets \Seen on the messages that lack it.
-func (f *fetch) see(uids []uint32) error {
-	s := f.session
-	m := f.at.MailboxByID(s.view.id)
+// changes keeps the messages that have changed, and tells which were expunged.
+func (f *fetching) changes(set wire.Set, list []span) (changed []span) {
+	m := f.at.MailboxByID(f.view.id)
 	if m == nil {
 		return nil
 	}
-	var unseen []uint32
+	if f.vanished {
+		_, gone := m.Changes(f.since)
+		var named []account.Range
+		for _, r := range set.Spans {
+			lo, hi := r.Bounds(m.UIDNext - 1)
+			named = append(named, account.Range{First: lo, Last: hi})
+		}
+		f.writeVanished("* VANISHED (EARLIER) ", both(gone, account.Normalize(named)))
+	}
+	for _, s := range list {
+		for i := s.from; i < s.to; i++ {
+			if msg, ok := f.view.message(m, i); ok && msg.ModSeq > f.since {
+				changed = add(changed, i)
+			}
+		}
+	}
+	return changed
+}
+
+// both gives what is in both of two lists of normalized ranges.
+func both(a, b []account.Range) (out []account.Range) {
+	for len(a) > 0 && len(b) > 0 {
+		if first, last := max(a[0].First, b[0].First), min(a[0].Last, b[0].Last); first <= last {
+			out = append(out, account.Range{First: first, Last: last})
+		}
+		if a[0].Last < b[0].Last {
+			a = a[1:]
+		} else {
+			b = b[1:]
+		}
+	}
+	return out
+}
+
+// see sets \Seen on the messages that lack it.
+func (f *fetching) see(list []span) error {
+	m := f.at.MailboxByID(f.view.id)
+	if m == nil {
+		return nil
+	}
+	var unseen []span
 	f.seen = map[uint32]bool{}
-	for _, uid := range uids {
-		if i, ok := m.Find(uid); ok && m.At(i).Flags&account.Seen == 0 {
-			unseen = append(unseen, uid)
-			f.seen[uid] = true
+	for _, s := range list {
+		for i := s.from; i < s.to; i++ {
+			uid := f.view.uid(i)
+			if k, ok := m.Find(uid); ok && m.At(k).Flags&account.Seen == 0 {
+				unseen = add(unseen, i)
+				f.seen[uid] = true
+			}
 		}
 	}
 	if len(unseen) == 0 {
 		return nil
 	}
-	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
+	ctx, cancel := f.context()
 	defer cancel()
-	_, err := s.account.StoreFlags(ctx, s.by(), s.view.id, s.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
-	f.at = s.account.State()
+	_, err := f.account.StoreFlags(ctx, f.by(), f.view.id, f.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
+	f.at = f.account.State()
 	return err
 }
 
-// batch answers for some messages.
-func (f *fetch) batch(uids []uint32) error {
-	s, o := f.session, f.options
-	now := f.at.MailboxByID(s.view.id)
-	var list []account.Message
-	var refs []account.ContentRef
-	for _, uid := range uids {
-		m, ok := s.view.message(now, uid)
-		if !ok {
-			f.lost = true
-			continue
-		}
-		list, refs = append(list, m), append(refs, m.Content)
-	}
-	contents := make([]account.Content, len(list))
-	needs := o.Envelope || o.BodyStructure != nil || len(o.BodySection)+len(o.BinarySection)+len(o.BinarySectionSize) > 0
-	if needs {
-		ctx, cancel := context.WithTimeout(s.ctx, commandTime)
-		defer cancel()
-		var err error
-		if contents, err = s.account.Contents(ctx, refs); err != nil {
-			return err
-		}
-	}
-	for i := range list {
-		var m *mail
-		if needs {
-			var err error
-			if m, err = s.load(contents[i]); err != nil {
-				return err
+// all answers for all messages, some at a time where they must be read.
+func (f *fetching) all(list []span) error {
+	batch := make([]account.Message, 0, fetchBatch)
+	seqs := make([]uint32, 0, fetchBatch)
+	for _, s := range list {
+		for i := s.from; i < s.to; i++ {
+			msg, ok := f.view.message(f.now, i)
+			switch {
+			case !ok:
+				f.lost = true
+				continue
+			case !f.contents:
+				if err := f.message(uint32(i)+1, &msg, nil); err != nil {
+					return err
+				}
+				continue
+			}
+			batch, seqs = append(batch, msg), append(seqs, uint32(i)+1)
+			if len(batch) == fetchBatch {
+				if err := f.batch(seqs, batch); err != nil {
+					return err
+				}
+				batch, seqs = batch[:0], seqs[:0]
 			}
 		}
-		if err := f.message(&list[i], m); err != nil {
+	}
+	return f.batch(seqs, batch)
+}
+
+// batch answers for messages that must be read.
+func (f *fetching) batch(seqs []uint32, list []account.Message) error {
+	if len(list) == 0 {
+		return nil
+	}
+	refs := make([]account.ContentRef, len(list))
+	for i := range list {
+		refs[i] = list[i].Content
+	}
+	ctx, cancel := f.context()
+	contents, err := f.account.Contents(ctx, refs)
+	cancel()
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		m, err := f.open(contents[i])
+		if err != nil {
+			return err
+		}
+		if err := f.message(seqs[i], &list[i], m); err != nil {
 			return err
 		}
 	}
@@ -136,85 +222,116 @@ func (f *fetch) batch(uids []uint32) error {
 }
 
 // message writes one FETCH response. All that can fail, as far as can be known before, is
-// done before the first byte of it is written.
-func (f *fetch) message(msg *account.Message, m *mail) error {
-	s, o := f.session, f.options
-	literals, sizes, err := f.prepare(m)
+// done before the first octet of it is written.
+func (f *fetching) message(seq uint32, msg *account.Message, m *mail) error {
+	ready, err := f.prepare(m)
 	defer func() {
-		for _, l := range literals {
+		for _, l := range ready {
 			l.close()
 		}
 	}()
 	if err != nil {
 		return err
 	}
-	w := f.w.CreateMessage(s.view.seq(msg.UID))
-	if o.UID || f.seen[msg.UID] {
-		w.WriteUID(imap.UID(msg.UID))
+	w := f.w().Raw("* ").Uint(uint64(seq)).Raw(" FETCH (")
+	sep := ""
+	next := func(name string) {
+		w.Raw(sep).Raw(name)
+		sep = " "
 	}
-	if o.Flags || f.seen[msg.UID] {
-		w.WriteFlags(flagsOf(msg))
-		s.view.known[msg.UID] = msg.ModSeq
+	seen := f.seen[msg.UID]
+	if f.uid || seen {
+		next("UID ")
+		w.Uint(uint64(msg.UID))
 	}
-	if o.InternalDate {
-		w.WriteInternalDate(time.UnixMilli(msg.Date).UTC())
-	}
-	if o.RFC822Size {
-		w.WriteRFC822Size(msg.Size)
-	}
-	if o.Envelope {
-		w.WriteEnvelope(envelopeOf(&m.sum.Envelope))
-	}
-	if o.BodyStructure != nil {
-		w.WriteBodyStructure(structure(&m.sum.Body))
-	}
-	for i, item := range o.BinarySectionSize {
-		w.WriteBinarySectionSize(item, sizes[i])
-	}
-	for _, l := range literals {
-		if err := l.send(w); err != nil {
-			// The client waits for bytes that will not come.
-			_ = s.guard.Conn.Close()
-			_ = w.Close()
-			return err
+	if f.flags || seen {
+		next("FLAGS ")
+		writeFlagsOf(w, msg)
+		f.view.knows(msg.UID, msg.ModSeq)
+		if seen && f.condstore && !f.changed {
+			next("MODSEQ (")
+			w.Uint(msg.ModSeq).Raw(")")
 		}
 	}
-	return w.Close()
+	for i := range f.items {
+		item := &f.items[i]
+		switch item.item {
+		case itemDate:
+			next("INTERNALDATE ")
+			writeTime(w, msg.Date)
+		case itemSize:
+			next("RFC822.SIZE ")
+			w.Uint(uint64(msg.Size))
+		case itemModSeq:
+			next("MODSEQ (")
+			w.Uint(msg.ModSeq).Raw(")")
+		case itemSaveDate:
+			next("SAVEDATE ")
+			writeTime(w, msg.Saved)
+		case itemEmailID:
+			next("EMAILID (")
+			w.Raw(m.content.EmailID).Raw(")")
+		case itemThreadID:
+			next("THREADID (")
+			w.Raw(m.content.Thread).Raw(")")
+		case itemPreview:
+			next("PREVIEW ")
+			w.String(m.sum.Preview)
+		case itemEnvelope:
+			next("ENVELOPE ")
+			writeEnvelope(w, &m.sum.Envelope)
+		case itemBody, itemStructure:
+			next(item.name)
+			writeStructure(w, &m.sum.Body, item.item == itemStructure)
+		default:
+			next(item.name)
+			l := ready[0]
+			ready = ready[1:]
+			w.Raw(" ")
+			err := l.send(w, item.item == itemBinary)
+			l.close()
+			if err != nil {
+				// The client waits for octets that will not come.
+				_ = f.conn.Conn.Close()
+				return err
+			}
+		}
+	}
+	w.Raw(")\r\n")
+	return w.Err()
 }
 
-// prepare opens the sections that are asked for.
-func (f *fetch) prepare(m *mail) (literals []*literal, sizes []uint32, err error) {
-	ctx, o := f.session.ctx, f.options
-	if o.Envelope {
-		if err := m.whole(ctx, message.CutEnvelope); err != nil {
-			return nil, nil, err
+func writeTime(w *wire.Writer, millis int64) {
+	var b [40]byte
+	w.Raw(`"`).Raw(string(time.UnixMilli(millis).UTC().AppendFormat(b[:0], wire.DateTimeLayout))).Raw(`"`)
+}
+
+// prepare gets everything ready that may fail: in the end the sections, in their order.
+func (f *fetching) prepare(m *mail) (ready []*literal, err error) {
+	for i := range f.items {
+		var l *literal
+		switch item := &f.items[i]; item.item {
+		case itemEnvelope:
+			err = m.whole(f.ctx, message.CutEnvelope)
+		case itemBody, itemStructure:
+			err = m.whole(f.ctx, message.CutStructure|message.CutDetails)
+		case itemPreview:
+			err = m.whole(f.ctx, message.CutPreview)
+		case itemSection:
+			l, err = m.body(f.ctx, item.body)
+		case itemBinary:
+			l, err = m.binary(f.ctx, item.binary)
+		case itemBinarySize:
+			var n uint32
+			n, err = m.binarySize(f.ctx, item.part)
+			l = &literal{number: true, size: int64(n)}
 		}
-	}
-	if o.BodyStructure != nil {
-		if err := m.whole(ctx, message.CutStructure|message.CutDetails); err != nil {
-			return nil, nil, err
-		}
-	}
-	for _, item := range o.BodySection {
-		l, err := m.body(ctx, item)
 		if err != nil {
-			return literals, nil, err
+			return ready, err
 		}
-		literals = append(literals, l)
-	}
-	for _, item := range o.BinarySection {
-		l, err := m.binary(ctx, item)
-		if err != nil {
-			return literals, nil, err
+		if l != nil {
+			ready = append(ready, l)
 		}
-		literals = append(literals, l)
 	}
-	for _, item := range o.BinarySectionSize {
-		n, err := m.binarySize(ctx, item.Part)
-		if err != nil {
-			return literals, nil, err
-		}
-		sizes = append(sizes, n)
-	}
-	return literals, sizes, nil
+	return ready, nil
 }

@@ -5,72 +5,94 @@ import (
 
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// systemFlags are the system flags, in the order of their bits. \Recent is no more.
+// systemFlag names the system flags, in the order of their bits; "" behind the last.
+// \Recent is no more.
 //
 // RFC 9051, section 2.3.2: \Recent: This flag was in use in IMAP4rev1 and is now deprecated.
-func systemFlags() []imap.Flag {
-	return []imap.Flag{imap.FlagSeen, imap.FlagAnswered, imap.FlagFlagged, imap.FlagDeleted, imap.FlagDraft}
+func systemFlag(i int) string {
+	switch i {
+	case 0:
+		return `\Seen`
+	case 1:
+		return `\Answered`
+	case 2:
+		return `\Flagged`
+	case 3:
+		return `\Deleted`
+	case 4:
+		return `\Draft`
+	}
+	return ""
 }
 
-// flagsOf gives a message's flags and keywords.
-func flagsOf(m *account.Message) []imap.Flag {
-	list := make([]imap.Flag, 0, 2+len(m.Words))
-	for i, f := range systemFlags() {
-		if m.Flags&(1<<i) != 0 {
-			list = append(list, f)
+// systemFlagOf gives the bit of a system flag, 0 if it is none.
+func systemFlagOf(name string) account.Flags {
+	for i := 0; systemFlag(i) != ""; i++ {
+		if strings.EqualFold(name, systemFlag(i)) {
+			return 1 << i
 		}
 	}
-	for _, w := range m.Words {
-		list = append(list, imap.Flag(w))
-	}
-	return list
+	return 0
 }
 
-// mailboxFlags gives the flags that may occur in a mailbox.
-func mailboxFlags(m *account.Mailbox) []imap.Flag {
-	list := systemFlags()
-	for _, w := range m.Keywords {
-		list = append(list, imap.Flag(w))
+// writeFlagsOf writes a message's flags and keywords.
+func writeFlagsOf(w *wire.Writer, m *account.Message) {
+	sep := "("
+	for i := 0; systemFlag(i) != ""; i++ {
+		if m.Flags&(1<<i) != 0 {
+			w.Raw(sep).Raw(systemFlag(i))
+			sep = " "
+		}
 	}
-	return list
+	for _, word := range m.Words {
+		w.Raw(sep).Raw(word)
+		sep = " "
+	}
+	if sep == "(" {
+		w.Raw(sep)
+	}
+	w.Raw(")")
+}
+
+const allSystemFlags = `\Seen \Answered \Flagged \Deleted \Draft`
+
+// writeFlags writes the flags that may occur in a mailbox.
+func (s *session) writeFlags(m *account.Mailbox) {
+	w := s.w().Raw("* FLAGS (" + allSystemFlags)
+	for _, word := range m.Keywords {
+		w.Raw(" ").Raw(word)
+	}
+	w.Raw(")\r\n")
 }
 
 // parseFlags sorts flags into system flags and keywords. \Recent can't be set, but some
 // clients send back what older servers gave them.
-func parseFlags(list []imap.Flag) (flags account.Flags, words []string, err error) {
-next:
+func parseFlags(list []string) (flags account.Flags, words []string, err error) {
 	for _, f := range list {
-		for i, system := range systemFlags() {
-			if strings.EqualFold(string(f), string(system)) {
-				flags |= 1 << i
-				continue next
-			}
-		}
+		bit := systemFlagOf(f)
 		switch {
-		case strings.EqualFold(string(f), `\Recent`):
-		case strings.HasPrefix(string(f), `\`):
+		case bit != 0:
+			flags |= bit
+		case strings.EqualFold(f, `\Recent`):
+		case strings.HasPrefix(f, `\`):
 			return 0, nil, bad("No such system flag")
-		case account.CheckKeyword(string(f)) != nil:
+		case account.CheckKeyword(f) != nil:
 			return 0, nil, no(imap.ResponseCodeLimit, "This can't be a keyword")
 		default:
-			words = append(words, string(f))
+			words = append(words, f)
 		}
 	}
 	return flags, words, nil
 }
 
-// hasFlag tells whether a message has a flag or keyword, whatever its case.
-func hasFlag(m *account.Message, f imap.Flag) bool {
-	for i, system := range systemFlags() {
-		if strings.EqualFold(string(f), string(system)) {
-			return m.Flags&(1<<i) != 0
-		}
-	}
+// hasWord tells whether a message has a keyword, whatever its case.
+func hasWord(m *account.Message, word string) bool {
 	for _, w := range m.Words {
-		if strings.EqualFold(w, string(f)) {
+		if strings.EqualFold(w, word) {
 			return true
 		}
 	}

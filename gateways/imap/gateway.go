@@ -1,29 +1,28 @@
 // Package imap is the IMAP gateway: IMAP4rev2 and IMAP4rev1 for mail clients, over the
-// account store. It is a thin adapter over go-imap's imapserver, in two layers:
+// account store. It is in layers:
 //
-//   - guard sits between the socket and imapserver and sees to it that what imapserver
-//     reads is one well-framed command after the other (see there);
-//   - session answers the commands, one file for each.
+//   - wire is the syntax: what commands and responses are made of;
+//   - conn and input are the connection: who may write when, how long a client may take, and
+//     how it is told that the session ends;
+//   - command frames one command after the other, so that no octet of one that was refused
+//     is ever taken for a command;
+//   - session answers them, one file for each, strictly in the order in which they came.
 //
-// Nothing outside this package may depend on what is underneath: another engine is to take
-// its place. What imapserver (v2.0.0-beta.8) can't do and the guard doesn't mend: CONDSTORE
-// and QRESYNC, ID, MULTIAPPEND, the origin octet in the response to a partial BINARY, MD5
-// in BODYSTRUCTURE.
+// Commands may be pipelined; what answers them goes out when there is no more to read, or
+// when much has been collected.
 package imap
 
 import (
 	"context"
 	"crypto/tls"
-	"io"
 	"log/slog"
 	"net"
 	"sync/atomic"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 	"github.com/prometheus/client_golang/prometheus"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/gateways/internal/login"
@@ -67,23 +66,19 @@ type Config struct {
 // Gateway serves IMAP connections. Safe for concurrent use.
 type Gateway struct {
 	cfg      Config
-	caps     imap.CapSet
+	commands map[string]handler
 	sessions atomic.Uint64
 	panics   *prometheus.CounterVec
+	out      wire.Buffers
+	in       inputs
 }
 
 // New makes a gateway.
 func New(cfg Config) *Gateway {
-	g := &Gateway{cfg: cfg, panics: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_imap_panics_total",
+	g := &Gateway{cfg: cfg, commands: handlers(), panics: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_imap_panics_total",
 		Help: "IMAP sessions ended by a defect, by command."}, []string{"command"})}
 	if cfg.Metrics != nil {
 		cfg.Metrics.MustRegister(g.panics)
-	}
-	g.caps = imap.CapSet{}
-	for _, c := range []imap.Cap{imap.CapIMAP4rev2, imap.CapIMAP4rev1, imap.CapNamespace, imap.CapUIDPlus, imap.CapESearch,
-		imap.CapSearchRes, imap.CapListExtended, imap.CapListStatus, imap.CapMove, imap.CapStatusSize, imap.CapBinary,
-		imap.CapChildren, imap.CapSpecialUse, imap.CapCreateSpecialUse, imap.CapLiteralPlus} {
-		g.caps[c] = struct{}{}
 	}
 	return g
 }
@@ -108,47 +103,27 @@ func (g *Gateway) Serve(ctx context.Context, c net.Conn) {
 }
 
 // run serves c until it ends, or until the client wants TLS on it. After STARTTLS nothing
-// of the session before is left, and there is no second greeting.
+// of the session before is left, what the client has sent in clear behind it included, and
+// there is no second greeting.
 //
 // RFC 9051, section 6.2.1: Once TLS has been started, the client MUST discard cached information about server capabilities and SHOULD reissue the CAPABILITY command.
 func (g *Gateway) run(ctx context.Context, c net.Conn, secure, greeted bool) (startTLS bool) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w := newGuard(c, !secure && g.cfg.TLS != nil, greeted)
-	s := g.newSession(ctx, w)
-	options := &imapserver.Options{Caps: g.caps, Logger: s, InsecureAuth: secure}
-	if w.offersTLS {
-		options.TLSConfig = g.cfg.TLS // is only announced; the guard does it
+	s := g.newSession(ctx, newConn(c, &g.out), secure)
+	go s.watch()
+	s.serve(greeted)
+	close(s.conn.closed)
+	if !s.wantsTLS {
+		_ = c.Close()
 	}
-	options.NewSession = func(conn *imapserver.Conn) (imapserver.Session, *imapserver.GreetingData, error) {
-		s.conn = conn
-		go s.watch()
-		return s, nil, nil
-	}
-	if err := imapserver.New(options).Serve(&once{conn: w}); err != nil {
-		g.cfg.Log.Error("IMAP server", "error", err)
-	}
-	<-w.closed
 	s.end()
-	return w.wantsTLS
+	return s.wantsTLS
 }
 
-// once is a listener that gives one connection: each has a server of its own, so that
-// nothing is left when it is over.
-type once struct {
-	conn net.Conn
-}
-
-func (o *once) Accept() (net.Conn, error) {
-	c := o.conn
-	if c == nil {
-		return nil, net.ErrClosed
+func (g *Gateway) now() time.Time {
+	if g.cfg.Now == nil {
+		return time.Now()
 	}
-	o.conn = nil
-	return c, nil
+	return g.cfg.Now()
 }
-
-func (o *once) Close() error   { return nil }
-func (o *once) Addr() net.Addr { return nil }
-
-var _ io.Closer = (*once)(nil)

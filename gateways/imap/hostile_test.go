@@ -86,11 +86,12 @@ func TestWhatFollowsARefusedLiteralIsNoCommand(t *testing.T) {
 		{fmt.Sprintf("APPEND nowhere {%d+}\r\n%s", len(inner), inner), "a NO [TRYCREATE]"},
 		{fmt.Sprintf("APPEND INBOX (\\Bad {%d+}\r\n%s", len(inner), inner), "a BAD"},
 		{fmt.Sprintf("APPEND INBOX \"no date\" {%d+}\r\n%s", len(inner), inner), "a BAD"},
-		{fmt.Sprintf("APPEND INBOX {3+}\r\nabc {%d+}\r\n%s", len(inner), inner), "a BAD"},
+		{fmt.Sprintf("APPEND INBOX {3+}\r\nabc rubbish {%d+}\r\n%s", len(inner), inner), "a BAD"},
 		{fmt.Sprintf("%s {%d+}\r\n%s", strings.Repeat("x", 60_000), len(inner), inner), "a BAD [LIMIT]"},
 		{fmt.Sprintf("\x00 {%d+}\r\n%s", len(inner), inner), "a BAD"},
 	} {
 		r := w.raw(true)
+		r.ask("s", "SELECT INBOX")
 		r.say("a " + tt.command + "\r\nb NOOP\r\n")
 		got := r.answer("b")
 		if len(got) != 2 || !strings.HasPrefix(got[0], tt.want) || !strings.HasPrefix(got[1], "b OK") {

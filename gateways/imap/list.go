@@ -4,63 +4,147 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
+const (
+	hasChildren   = `\HasChildren`
+	hasNoChildren = `\HasNoChildren`
+	nonExistent   = `\NonExistent`
+	noSelect      = `\Noselect`
+)
+
 // attributes are a mailbox's attributes for LIST.
-func attributes(state *account.State, m *account.Mailbox) []imap.MailboxAttr {
-	attrs := []imap.MailboxAttr{children(state, m.Name)}
+func attributes(state *account.State, m *account.Mailbox) []string {
+	attrs := []string{children(state, m.Name)}
 	if m.SpecialUse != "" {
-		attrs = append(attrs, imap.MailboxAttr(m.SpecialUse))
+		attrs = append(attrs, m.SpecialUse)
 	}
 	return attrs
 }
 
-func children(state *account.State, name string) imap.MailboxAttr {
+func children(state *account.State, name string) string {
 	if state.HasChildren(name) {
-		return imap.MailboxAttrHasChildren
+		return hasChildren
 	}
-	return imap.MailboxAttrHasNoChildren
+	return hasNoChildren
 }
 
-// List is LIST with its extensions, and LSUB.
-func (s *session) List(w *imapserver.ListWriter, ref string, patterns []string, options *imap.ListOptions) error {
-	ctx, end := s.begin()
-	defer end()
-	if len(patterns) == 0 {
-		// RFC 9051, section 6.3.9: An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root name of the name given in the reference.
-		return w.WriteList(&imap.ListData{Attrs: []imap.MailboxAttr{imap.MailboxAttrNoSelect}, Delim: '/'})
+// writeList writes one LIST or LSUB response. below: a subscribed name is below it.
+func (s *session) writeList(verb string, attrs []string, name string, below bool) {
+	w := s.w().Raw("* ").Raw(verb).Raw(" (").Raw(strings.Join(attrs, " ")).Raw(`) "/" `).Mailbox(name)
+	if below {
+		w.Raw(` (CHILDINFO ("SUBSCRIBED"))`)
 	}
+	w.CRLF()
+}
+
+// listing is what a LIST asks for.
+type listing struct {
+	patterns                       []string
+	subscribed, recursive, special bool // what is selected
+	returnSubscribed               bool
+	status                         []string
+	lsub                           bool
+}
+
+// parseList reads the arguments of LIST (RFC 5258, RFC 5819, RFC 6154) and LSUB.
+func (s *session) parseList(cmd *command) *listing {
+	l := &listing{lsub: cmd.name == "LSUB"}
+	l.subscribed = l.lsub
+	cmd.SP()
+	if cmd.Peek() == '(' && !l.lsub {
+		cmd.List(func() { l.selection(cmd) })
+		cmd.SP()
+	}
+	ref := cmd.Mailbox()
+	cmd.SP()
+	add := func() {
+		if p := cmd.Pattern(); p != "" {
+			l.patterns = append(l.patterns, canonicalPattern(ref+p))
+		}
+	}
+	if cmd.Peek() == '(' && !l.lsub {
+		if cmd.List(add); len(l.patterns) == 0 {
+			cmd.Fail(wire.SyntaxError("No pattern"))
+		}
+	} else {
+		add()
+	}
+	if !l.lsub && cmd.Try(' ') {
+		if !cmd.TryWord("RETURN") {
+			cmd.Fail(wire.SyntaxError("Expected RETURN"))
+		}
+		cmd.SP()
+		cmd.List(func() { s.returned(cmd, l) })
+	}
+	if l.recursive && !l.subscribed {
+		cmd.Fail(wire.SyntaxError("RECURSIVEMATCH needs SUBSCRIBED"))
+	}
+	return l
+}
+
+func (l *listing) selection(cmd *command) {
+	switch cmd.Keyword() {
+	case "SUBSCRIBED":
+		l.subscribed = true
+	case "REMOTE": // there are none
+	case "RECURSIVEMATCH":
+		l.recursive = true
+	case "SPECIAL-USE":
+		l.special = true
+	default:
+		cmd.Fail(wire.SyntaxError("Unknown LIST selection option"))
+	}
+}
+
+func (s *session) returned(cmd *command, l *listing) {
+	switch cmd.Keyword() {
+	case "SUBSCRIBED":
+		l.returnSubscribed = true
+	case "CHILDREN", "SPECIAL-USE": // they are always there
+	case "STATUS":
+		cmd.SP()
+		l.status = s.statusItems(cmd)
+	default:
+		cmd.Fail(wire.SyntaxError("Unknown LIST return option"))
+	}
+}
+
+// list is LIST with its extensions, and LSUB. One consistent read goes before it.
+func (s *session) list(cmd *command) error {
+	l := s.parseList(cmd)
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	if len(l.patterns) == 0 {
+		// RFC 9051, section 6.3.9: An empty ("" string) mailbox name argument is a special request to return the hierarchy delimiter and the root name of the name given in the reference.
+		s.writeList(cmd.name, []string{noSelect}, "", false)
+		return nil
+	}
+	ctx, cancel := s.context()
+	defer cancel()
 	if err := s.account.Refresh(ctx); err != nil {
 		return s.fail(err)
 	}
-	l := &lister{state: s.account.State(), options: options, lsub: s.guard.command() == "LSUB"}
-	for _, p := range patterns {
-		l.patterns = append(l.patterns, canonicalPattern(ref+p))
-	}
-	for _, name := range l.names() {
-		if data := l.item(name); data != nil {
-			if err := w.WriteList(data); err != nil {
-				return err
-			}
+	state := s.account.State()
+	for _, name := range l.names(state) {
+		attrs, below, ok := l.item(state, name)
+		if !ok {
+			continue
+		}
+		s.writeList(cmd.name, attrs, name, below)
+		if m := state.Mailbox(name); m != nil && l.status != nil {
+			s.writeStatus(m, l.status)
 		}
 	}
 	return nil
 }
 
-type lister struct {
-	state    *account.State
-	options  *imap.ListOptions
-	patterns []string
-	lsub     bool
-}
-
 // names gives all that may be listed: mailboxes, INBOX first, and, if subscriptions are
 // asked for, subscribed names and what is above them.
-func (l *lister) names() []string {
+func (l *listing) names(state *account.State) []string {
 	var names []string
 	have := map[string]bool{}
 	add := func(name string) {
@@ -69,12 +153,12 @@ func (l *lister) names() []string {
 			names = append(names, name)
 		}
 	}
-	for _, m := range l.state.Mailboxes() {
+	for _, m := range state.Mailboxes() {
 		add(m.Name)
 	}
-	if l.options.SelectSubscribed {
+	if l.subscribed {
 		n := len(names)
-		for _, name := range l.state.Subscriptions() {
+		for _, name := range state.Subscriptions() {
 			for i, c := range name {
 				if c == '/' {
 					add(name[:i])
@@ -87,59 +171,48 @@ func (l *lister) names() []string {
 	return names
 }
 
-func (l *lister) matches(name string) bool {
+func (l *listing) matches(name string) bool {
 	return slices.ContainsFunc(l.patterns, func(p string) bool { return match(p, name) })
 }
 
-// item gives the response for a name, nil if it isn't listed.
-func (l *lister) item(name string) *imap.ListData {
+// item gives the attributes of a name; ok is false if it isn't listed. below: a subscribed
+// name below it isn't listed by itself.
+func (l *listing) item(state *account.State, name string) (attrs []string, below, ok bool) {
 	if !l.matches(name) {
-		return nil
+		return nil, false, false
 	}
-	m, subscribed := l.state.Mailbox(name), l.state.Subscribed(name)
-	data := &imap.ListData{Delim: '/', Mailbox: name}
-	below := false
-	if l.options.SelectSubscribed && (l.lsub || l.options.SelectRecursiveMatch) {
-		below = l.subscribedBelow(name)
+	m, subscribed := state.Mailbox(name), state.Subscribed(name)
+	if l.subscribed && (l.lsub || l.recursive) {
+		below = l.subscribedBelow(state, name)
 	}
 	switch {
-	case l.options.SelectSpecialUse && (m == nil || m.SpecialUse == ""):
-		return nil
-	case l.options.SelectSubscribed && !subscribed && !below:
-		return nil
+	case l.special && (m == nil || m.SpecialUse == ""):
+		return nil, false, false
+	case l.subscribed && !subscribed && !below:
+		return nil, false, false
 	case l.lsub && !subscribed:
 		// RFC 3501, section 6.3.9 has \Noselect for a name that is not subscribed but has one below it that % does not match.
-		if !slices.ContainsFunc(l.patterns, func(p string) bool { return strings.HasSuffix(p, "%") }) {
-			return nil
-		}
-		data.Attrs = []imap.MailboxAttr{imap.MailboxAttrNoSelect}
-		return data
+		ends := func(p string) bool { return strings.HasSuffix(p, "%") }
+		return []string{noSelect}, false, slices.ContainsFunc(l.patterns, ends)
+	case l.lsub && m == nil:
+		return []string{noSelect}, false, true
 	case l.lsub:
-		if m == nil {
-			data.Attrs = []imap.MailboxAttr{imap.MailboxAttrNoSelect}
-		}
-		return data
+		return nil, false, true
 	case m == nil:
-		data.Attrs = []imap.MailboxAttr{imap.MailboxAttrNonExistent, children(l.state, name)}
+		attrs = []string{nonExistent, children(state, name)}
 	default:
-		data.Attrs = attributes(l.state, m)
+		attrs = attributes(state, m)
 	}
-	if subscribed && (l.options.SelectSubscribed || l.options.ReturnSubscribed) {
-		data.Attrs = append(data.Attrs, imap.MailboxAttrSubscribed)
+	if subscribed && (l.subscribed || l.returnSubscribed) {
+		attrs = append(attrs, `\Subscribed`)
 	}
-	if l.options.SelectRecursiveMatch && below {
-		// RFC 5258, section 3.5: below is a subscribed name that the patterns do not match.
-		data.ChildInfo = &imap.ListDataChildInfo{Subscribed: true}
-	}
-	if l.options.ReturnStatus != nil && m != nil {
-		data.Status = statusOf(m)
-	}
-	return data
+	// RFC 5258, section 3.5: below is a subscribed name that the patterns do not match.
+	return attrs, below && l.recursive, true
 }
 
 // subscribedBelow tells whether a subscribed name below this one isn't listed by itself.
-func (l *lister) subscribedBelow(name string) bool {
-	return slices.ContainsFunc(l.state.Subscriptions(), func(sub string) bool {
+func (l *listing) subscribedBelow(state *account.State, name string) bool {
+	return slices.ContainsFunc(state.Subscriptions(), func(sub string) bool {
 		return strings.HasPrefix(sub, name+"/") && !l.matches(sub)
 	})
 }

@@ -23,7 +23,8 @@ type mail struct {
 	scanned bool  // sum was made of the blob, nothing in it was cut
 }
 
-func (s *session) load(c account.Content) (*mail, error) {
+// open reads a message's summary.
+func (s *session) open(c account.Content) (*mail, error) {
 	sum, err := message.Decode(c.Summary)
 	if err != nil {
 		return nil, err

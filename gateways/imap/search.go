@@ -2,135 +2,249 @@ package imap
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"time"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-const (
-	searchTime     = 5 * time.Minute
-	maxSearchDepth = 100  // of NOT and OR
-	maxSearchTerms = 1000 // queries within a query
-	maxSearchTexts = 64   // texts looked for in headers and bodies
-)
+const searchTime = 5 * time.Minute
 
-// Search is SEARCH and UID SEARCH. What flags, dates and sizes decide is decided first,
-// for the whole mailbox; then what needs summaries; and only what is still open reads
-// messages.
-func (s *session) Search(kind imapserver.NumKind, criteria *imap.SearchCriteria, options *imap.SearchOptions) (*imap.SearchData, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	v := s.view
-	ctx, cancel := context.WithTimeout(s.ctx, searchTime)
-	defer cancel()
-	var terms budget
-	q, err := v.compile(criteria, 0, &terms)
-	if err == nil {
-		var found []uint32
-		if found, err = s.search(ctx, q); err == nil {
-			return v.result(kind, found, options), nil
-		}
-	}
-	if options.ReturnSave {
-		// RFC 5182, section 2.1: a SEARCH command with the SAVE result option that caused the server to return the NO tagged response sets the value of the search result variable to the empty sequence
-		v.saved = nil
-	}
-	return nil, s.fail(err)
+// result is what a SEARCH is to return.
+type result struct {
+	extended                  bool // by ESEARCH
+	all, min, max, count, sav bool
+	page                      *page
 }
 
-// search gives the UIDs of the messages that match.
-func (s *session) search(ctx context.Context, q *query) ([]uint32, error) {
-	now := s.account.State().MailboxByID(s.view.id)
-	if now == nil {
-		return nil, nil
+// parseResult reads RETURN (...).
+func parseResult(cmd *command) (r result) {
+	if !cmd.TryWord("RETURN") {
+		r.all = true
+		return r
 	}
-	var found []uint32
-	var open []account.Message
-	for _, uid := range s.view.uids {
-		i, ok := now.Find(uid)
+	r.extended = true
+	cmd.SP()
+	cmd.List(func() {
+		switch cmd.Keyword() {
+		case "ALL":
+			r.all = true
+		case "MIN":
+			r.min = true
+		case "MAX":
+			r.max = true
+		case "COUNT":
+			r.count = true
+		case "SAVE":
+			r.sav = true
+		case "PARTIAL":
+			cmd.SP()
+			r.page = parsePage(cmd)
+		default:
+			cmd.Fail(wire.SyntaxError("Unknown RETURN option"))
+		}
+	})
+	if r.page != nil && r.all {
+		cmd.Fail(wire.SyntaxError("PARTIAL and ALL exclude each other"))
+	}
+	r.all = r.all || !r.min && !r.max && !r.count && !r.sav && r.page == nil
+	cmd.SP()
+	return r
+}
+
+// search is SEARCH and UID SEARCH. What flags, dates and sizes decide is decided first, for
+// the whole mailbox; then what needs summaries; and only what is still open reads messages.
+func (s *session) search(cmd *command) error {
+	cmd.SP()
+	r := parseResult(cmd)
+	if cmd.TryWord("CHARSET") {
+		cmd.SP()
+		if name := cmd.AString(); cmd.Err() == nil && !slices.Contains([]string{"US-ASCII", "UTF-8"}, strings.ToUpper(name)) {
+			cmd.Fail(no("BADCHARSET (US-ASCII UTF-8)", "Only US-ASCII and UTF-8 are taken"))
+		}
+		cmd.SP()
+	}
+	p := &searchParser{command: cmd, view: s.view, now: s.gateway.now()}
+	k := p.all(0)
+	err := cmd.End()
+	var list []span
+	var highest uint64
+	if err == nil {
+		s.condstore = s.condstore || p.modSeq
+		ctx, cancel := context.WithTimeout(s.ctx, searchTime)
+		defer cancel()
+		if list, highest, err = s.find(ctx, &k); err == nil {
+			if !p.modSeq {
+				highest = 0
+			}
+			s.tellFound(cmd, r, list, highest)
+			return nil
+		}
+		err = s.fail(err)
+	}
+	if r.sav {
+		// RFC 5182, section 2.1: a SEARCH command with the SAVE result option that caused the server to return the NO tagged response sets the value of the search result variable to the empty sequence
+		s.view.saved = nil
+	}
+	return err
+}
+
+// find gives the messages that match, and the highest of their mod-sequences.
+func (s *session) find(ctx context.Context, k *key) (found []span, highest uint64, err error) {
+	v := s.view
+	now := s.account.State().MailboxByID(v.id)
+	if now == nil {
+		return nil, 0, nil
+	}
+	matched := make([]int, 0, 16)
+	var open []candidate
+	take := func(c *candidate) {
+		matched = append(matched, c.index)
+		highest = max(highest, c.msg.ModSeq)
+	}
+	var c candidate
+	for i := range v.len() {
+		at, ok := i, true
+		if now != v.box || i >= now.Len() {
+			at, ok = now.Find(v.uid(i))
+		}
 		if !ok {
 			continue
 		}
-		msg := now.At(i)
-		verdict, err := q.judge(ctx, &msg, nil)
-		switch {
+		c = candidate{index: i, msg: now.At(at)}
+		switch verdict, err := k.judge(ctx, &c); {
 		case err != nil:
-			return nil, err
+			return nil, 0, err
 		case verdict == yes:
-			found = append(found, uid)
+			take(&c)
 		case verdict == unknown:
-			open = append(open, msg)
+			open = append(open, c)
 		}
 	}
 	for len(open) > 0 {
 		n := min(len(open), fetchBatch)
-		more, err := s.searchContents(ctx, q, open[:n])
-		if err != nil {
-			return nil, err
+		if err := s.look(ctx, k, open[:n], take); err != nil {
+			return nil, 0, err
 		}
-		found, open = append(found, more...), open[n:]
+		open = open[n:]
 	}
-	return sortUIDs(found), nil
+	slices.Sort(matched)
+	for _, i := range matched {
+		found = add(found, i)
+	}
+	return found, highest, nil
 }
 
-// searchContents judges messages by what is in them.
-func (s *session) searchContents(ctx context.Context, q *query, list []account.Message) (found []uint32, err error) {
+// look judges messages by what is in them.
+func (s *session) look(ctx context.Context, k *key, list []candidate, take func(*candidate)) error {
 	refs := make([]account.ContentRef, len(list))
 	for i := range list {
-		refs[i] = list[i].Content
+		refs[i] = list[i].msg.Content
 	}
 	contents, err := s.account.Contents(ctx, refs)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	for i := range list {
-		m, err := s.load(contents[i])
-		if err != nil {
-			return nil, err
+		c := &list[i]
+		if c.m, err = s.open(contents[i]); err != nil {
+			return err
 		}
-		verdict, err := q.judge(ctx, &list[i], m)
+		verdict, err := k.judge(ctx, c)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if verdict == yes {
-			found = append(found, list[i].UID)
+			take(c)
 		}
+		c.m = nil
 	}
-	return found, nil
+	return nil
 }
 
-// result makes the response, and keeps what SAVE asks for.
+// tellFound writes the response, and keeps what SAVE asks for.
+func (s *session) tellFound(cmd *command, r result, list []span, highest uint64) {
+	n := count(list)
+	if r.sav {
+		s.view.saved = s.view.ranges(saved(r, list))
+		if !r.all && !r.min && !r.max && !r.count && r.page == nil {
+			return // RFC 5182, section 2.1: with SAVE alone there is no ESEARCH response
+		}
+	}
+	w := s.w()
+	if !r.extended && !s.rev2 {
+		w.Raw("* SEARCH")
+		for _, nums := range s.numbers(list, cmd.uid) {
+			for i := uint64(nums.First); i <= uint64(nums.Last); i++ {
+				w.Raw(" ").Uint(i)
+			}
+		}
+		if highest > 0 {
+			w.Raw(" (MODSEQ ").Uint(highest).Raw(")")
+		}
+		w.CRLF()
+		return
+	}
+	w.Raw("* ESEARCH (TAG ").String(cmd.tag).Raw(")")
+	if cmd.uid {
+		w.Raw(" UID")
+	}
+	if n > 0 {
+		nums := s.numbers(list, cmd.uid)
+		if r.all {
+			w.Raw(" ALL ")
+			s.writeRanges(nums)
+		}
+		if r.min {
+			w.Raw(" MIN ").Uint(uint64(nums[0].First))
+		}
+		if r.max {
+			w.Raw(" MAX ").Uint(uint64(nums[len(nums)-1].Last))
+		}
+	}
+	if r.count {
+		w.Raw(" COUNT ").Uint(uint64(n))
+	}
+	if r.page != nil {
+		w.Raw(" PARTIAL (").Raw(r.page.text).Raw(" ")
+		if part := r.page.cut(list); len(part) > 0 {
+			s.writeRanges(s.numbers(part, cmd.uid))
+		} else {
+			w.Raw("NIL")
+		}
+		w.Raw(")")
+	}
+	if highest > 0 {
+		w.Raw(" MODSEQ ").Uint(highest)
+	}
+	w.CRLF()
+}
+
+func (s *session) writeRanges(list []account.Range) {
+	for i, r := range list {
+		if i > 0 {
+			s.w().Raw(",")
+		}
+		s.w().Range(r.First, r.Last)
+	}
+}
+
+// saved gives what is kept of a result.
 //
 // RFC 5182, section 2.4 says what is kept when SAVE stands with MIN and MAX.
-func (v *view) result(kind imapserver.NumKind, found []uint32, o *imap.SearchOptions) *imap.SearchData {
-	if o.ReturnSave {
-		v.saved = found
-		if n := len(found); n > 0 && (o.ReturnMin || o.ReturnMax) && !o.ReturnAll && !o.ReturnCount {
-			v.saved = nil
-			if o.ReturnMin {
-				v.saved = append(v.saved, found[0])
-			}
-			if o.ReturnMax && (n > 1 || !o.ReturnMin) {
-				v.saved = append(v.saved, found[n-1])
-			}
-		}
+func saved(r result, list []span) (kept []span) {
+	n := len(list)
+	if n == 0 || r.all || r.count || !r.min && !r.max {
+		return list
 	}
-	nums := found
-	data := &imap.SearchData{Count: uint32(len(found))}
-	if kind == imapserver.NumKindUID {
-		data.All = uidSet(found)
-	} else {
-		nums = make([]uint32, len(found))
-		for i, uid := range found {
-			nums[i] = v.seq(uid)
-		}
-		data.All = seqSet(nums)
+	first, last := list[0].from, list[n-1].to-1
+	if r.min {
+		kept = add(kept, first)
 	}
-	if len(nums) > 0 {
-		data.Min, data.Max = nums[0], nums[len(nums)-1]
+	if r.max && (!r.min || last != first) {
+		kept = add(kept, last)
 	}
-	return data
+	return kept
 }

@@ -1,50 +1,47 @@
 package imap
 
 import (
-	"bufio"
-	"bytes"
 	"context"
 	"io"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 )
 
 // literal is a section of a message that is ready to be sent.
 type literal struct {
-	body   *imap.FetchItemBodySection
-	binary *imap.FetchItemBinarySection
 	size   int64
+	head   []byte // octets that were read already
 	r      io.Reader
 	closer io.Closer // may be nil
+	number bool      // size is all there is to be sent
 }
 
 func (l *literal) close() {
 	if l.closer != nil {
 		l.closer.Close()
+		l.closer = nil
 	}
 }
 
 // send writes the literal. After an error the connection is of no more use.
-func (l *literal) send(w *imapserver.FetchResponseWriter) error {
-	var out io.WriteCloser
-	if l.body != nil {
-		out = w.WriteBodySection(l.body, l.size)
-	} else {
-		out = w.WriteBinarySection(l.binary, l.size)
+func (l *literal) send(w *wire.Writer, binary bool) error {
+	if l.number {
+		return w.Uint(uint64(l.size)).Err()
 	}
-	if _, err := io.CopyN(out, l.r, l.size); err != nil {
-		return err
+	mark := ""
+	if binary {
+		mark = "~"
 	}
-	return out.Close()
+	return w.Literal(mark, l.size, l.head, l.r)
 }
 
 // inMemory makes a literal of bytes.
 func inMemory(b []byte, partial *imap.SectionPartial) *literal {
 	r := clip(message.Range{Len: int64(len(b))}, partial)
-	return &literal{size: r.Len, r: bytes.NewReader(b[r.Off : r.Off+r.Len])}
+	return &literal{size: r.Len, head: b[r.Off : r.Off+r.Len]}
 }
 
 // clip applies <offset.size> to a range.
@@ -63,26 +60,21 @@ func (m *mail) stream(ctx context.Context, r message.Range) (*literal, error) {
 	if err != nil {
 		return nil, err
 	}
-	br := bufio.NewReaderSize(rc, 32<<10)
+	l := &literal{size: r.Len, r: rc, closer: rc}
 	if r.Len > 0 {
-		if _, err := br.Peek(1); err != nil {
+		first := make([]byte, min(r.Len, 512))
+		n, err := io.ReadAtLeast(rc, first, 1)
+		if err != nil {
 			rc.Close()
 			return nil, err
 		}
+		l.head = first[:n]
 	}
-	return &literal{size: r.Len, r: br, closer: rc}, nil
+	return l, nil
 }
 
 // body gets a BODY[] section ready. A section that isn't there is empty.
 func (m *mail) body(ctx context.Context, item *imap.FetchItemBodySection) (*literal, error) {
-	l, err := m.find(ctx, item)
-	if l != nil {
-		l.body = item
-	}
-	return l, err
-}
-
-func (m *mail) find(ctx context.Context, item *imap.FetchItemBodySection) (*literal, error) {
 	if len(item.Part) == 0 {
 		switch {
 		case len(item.HeaderFields) > 0:

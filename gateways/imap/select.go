@@ -3,57 +3,160 @@ package imap
 import (
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// Select is SELECT and EXAMINE. One consistent read of the account's tail goes before it.
-func (s *session) Select(name string, options *imap.SelectOptions) (*imap.SelectData, error) {
-	ctx, end := s.begin()
-	defer end()
-	s.view = nil
+// resync is what a client that comes back remembers of a mailbox (RFC 7162, section 3.2.5).
+type resync struct {
+	validity uint32
+	since    uint64
+	known    []wire.Span // UIDs; nil: all
+}
+
+// selectBox is SELECT and EXAMINE. One consistent read of the account's tail goes before it.
+func (s *session) selectBox(cmd *command) error {
+	cmd.SP()
+	name := cmd.Mailbox()
+	var back *resync
+	if cmd.Try(' ') {
+		cmd.List(func() {
+			switch cmd.Keyword() {
+			case "CONDSTORE":
+				s.condstore = true
+			case "QRESYNC":
+				back = s.parseResync(cmd)
+			default:
+				cmd.Fail(wire.SyntaxError("Unknown SELECT parameter"))
+			}
+		})
+	}
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	if s.view != nil {
+		s.w().Raw("* OK [CLOSED] Previous mailbox is closed\r\n")
+		s.view = nil
+	}
+	ctx, cancel := s.context()
+	defer cancel()
 	if err := s.account.Refresh(ctx); err != nil {
-		return nil, s.fail(err)
+		return s.fail(err)
 	}
 	m := s.account.State().Mailbox(name)
 	if m == nil {
-		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+		return no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
 	state, err := s.account.Load(ctx, m.ID)
 	if err != nil {
-		return nil, s.fail(err)
+		return s.fail(err)
 	}
 	if m = state.MailboxByID(m.ID); m == nil {
-		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+		return no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
-	s.view = newView(m, state, options.ReadOnly)
-	data := &imap.SelectData{Flags: mailboxFlags(m), NumMessages: uint32(m.Len()), UIDNext: imap.UID(m.UIDNext),
-		UIDValidity: m.UIDValidity, FirstUnseenSeqNum: firstUnseen(m)}
-	if !options.ReadOnly {
-		data.PermanentFlags = append(mailboxFlags(m), imap.FlagWildcard)
+	s.view = newView(m, state, cmd.name == "EXAMINE")
+	s.tellSelected(state, m)
+	if back != nil && back.validity == m.UIDValidity {
+		s.catchUp(m, back)
 	}
-	if s.conn.EnabledCaps().Has(imap.CapIMAP4rev2) {
-		data.List = &imap.ListData{Delim: '/', Mailbox: m.Name, Attrs: attributes(state, m)}
+	cmd.code = "READ-WRITE"
+	if s.view.readOnly {
+		cmd.code = "READ-ONLY"
 	}
-	return data, nil
+	return nil
+}
+
+// tellSelected writes what is to be known of a mailbox that is selected.
+func (s *session) tellSelected(state *account.State, m *account.Mailbox) {
+	w := s.w()
+	w.Raw("* ").Uint(uint64(m.Len())).Raw(" EXISTS\r\n* 0 RECENT\r\n")
+	if !s.rev2 {
+		if n := firstUnseen(m); n > 0 {
+			w.Raw("* OK [UNSEEN ").Uint(uint64(n)).Raw("] First unseen message\r\n")
+		}
+	}
+	w.Raw("* OK [UIDVALIDITY ").Uint(uint64(m.UIDValidity)).Raw("] UIDs are valid\r\n")
+	w.Raw("* OK [UIDNEXT ").Uint(uint64(m.UIDNext)).Raw("] Predicted next UID\r\n")
+	w.Raw("* OK [HIGHESTMODSEQ ").Uint(highestOf(m)).Raw("] Highest\r\n")
+	w.Raw("* OK [MAILBOXID (").Raw(m.ObjectID(s.account.Ref())).Raw(")] Mailbox\r\n")
+	s.writeFlags(m)
+	if s.view.readOnly {
+		w.Raw("* OK [PERMANENTFLAGS ()] Permanent flags\r\n")
+	} else {
+		w.Raw("* OK [PERMANENTFLAGS (" + allSystemFlags)
+		for _, word := range m.Keywords {
+			w.Raw(" ").Raw(word)
+		}
+		w.Raw(` \*)] Permanent flags` + "\r\n")
+	}
+	if s.rev2 {
+		s.writeList("LIST", attributes(state, m), m.Name, false)
+	}
 }
 
 // firstUnseen is for IMAP4rev1.
-func firstUnseen(m *account.Mailbox) uint32 {
+func firstUnseen(m *account.Mailbox) int {
 	if m.Unseen == 0 {
 		return 0
 	}
 	for i, msg := range m.Messages() {
 		if msg.Flags&account.Seen == 0 {
-			return uint32(i) + 1
+			return i + 1
 		}
 	}
 	return 0
 }
 
-// Unselect ends the selected state, for UNSELECT, CLOSE, and before another SELECT.
-func (s *session) Unselect() error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.view = nil
-	return nil
+// parseResync reads (uidvalidity modseq [known-uids] [(known-seqs known-uids)]). The last
+// is a hint for servers that have forgotten what was expunged; this one hasn't.
+func (s *session) parseResync(cmd *command) *resync {
+	if !s.qresync {
+		cmd.Fail(wire.SyntaxError("ENABLE QRESYNC comes first"))
+	}
+	back := &resync{}
+	cmd.SP()
+	cmd.Expect('(')
+	back.validity = cmd.Number()
+	cmd.SP()
+	back.since = cmd.ModSeq()
+	more := cmd.Try(' ')
+	if more && cmd.IsSet() {
+		back.known = cmd.Set().Spans
+		more = cmd.Try(' ')
+	}
+	if more {
+		cmd.Expect('(')
+		cmd.Set()
+		cmd.SP()
+		cmd.Set()
+		cmd.Expect(')')
+	}
+	cmd.Expect(')')
+	return back
+}
+
+// catchUp tells a client that comes back what has changed since: what is gone first, as
+// RFC 7162, section 3.2.5.1 has it.
+func (s *session) catchUp(m *account.Mailbox, back *resync) {
+	named := []account.Range{{First: 1, Last: m.UIDNext - 1}}
+	if m.UIDNext <= 1 {
+		return
+	}
+	if back.known != nil {
+		named = named[:0]
+		for _, r := range back.known {
+			if lo, hi := r.Bounds(m.UIDNext - 1); lo < m.UIDNext {
+				named = append(named, account.Range{First: lo, Last: min(hi, m.UIDNext-1)})
+			}
+		}
+		named = account.Normalize(named)
+	}
+	changed, gone := m.Changes(back.since)
+	s.writeVanished("* VANISHED (EARLIER) ", both(gone, named))
+	list := s.view.within(named)
+	for i := range changed {
+		if k, ok := s.view.find(changed[i].UID); ok && holds(list, k) {
+			s.tellFlags(uint32(k)+1, &changed[i])
+		}
+	}
 }

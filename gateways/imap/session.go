@@ -2,66 +2,66 @@ package imap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"strconv"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
 )
 
-const (
-	commandTime = 2 * time.Minute // for what a command asks of the account
-	goodbyeTime = 5 * time.Second // for the command at work when the session has to end
-)
+// commandTime is for what a command asks of the account.
+const commandTime = 2 * time.Minute
 
-// session answers the commands of one connection. imapserver calls it from one goroutine,
-// but for Idle, which has its own.
+// session answers the commands of one connection.
 type session struct {
 	gateway *Gateway
-	guard   *guard
-	conn    *imapserver.Conn
+	conn    *conn
 	ctx     context.Context // of the connection
 	name    string          // correlation id
 	log     *slog.Logger
 	entered chan struct{} // closed at login
-	idling  sync.WaitGroup
+	idle    atomic.Bool   // updates are told as they come
+	secure  bool
+	// wantsTLS is set when the client has said STARTTLS and was told OK.
+	wantsTLS bool
 
-	mu       sync.Mutex // held while a command is answered and while updates are written
-	identity *directory.Identity
-	account  *account.Account
-	view     *view // of the selected mailbox, nil if there is none
-	over     bool  // Close was called
+	// Used by the reading goroutine only.
+	line    []byte // the command at hand
+	at      int    // where its arguments begin
+	command string // its name
+
+	mu        sync.Mutex // held while a command is answered and while updates are written
+	identity  *directory.Identity
+	account   *account.Account
+	view      *view // of the selected mailbox, nil if there is none
+	rev2      bool  // the client has enabled IMAP4rev2
+	condstore bool  // it knows of mod-sequences
+	qresync   bool  // and wants VANISHED instead of EXPUNGE
 }
 
-var (
-	_ imapserver.SessionIMAP4rev2   = (*session)(nil)
-	_ imapserver.SessionSASL        = (*session)(nil)
-	_ imapserver.SessionAppendLimit = (*session)(nil)
-)
-
-func (g *Gateway) newSession(ctx context.Context, w *guard) *session {
+func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
 	name := "imap-" + strconv.FormatUint(g.sessions.Add(1), 36)
-	return &session{gateway: g, guard: w, ctx: ctx, name: name, entered: make(chan struct{}),
+	c.in.pool = &g.in
+	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, entered: make(chan struct{}),
 		log: g.cfg.Log.With("session", name)}
 }
 
-// begin starts a command: the session is locked, and what the command asks for has limited
-// time. end must be called.
-func (s *session) begin() (ctx context.Context, end func()) {
-	s.mu.Lock()
-	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
-	return ctx, func() {
-		cancel()
-		s.mu.Unlock()
-	}
+// w is where responses go.
+func (s *session) w() *wire.Writer { return &s.conn.w }
+
+// context is for what the command at hand asks for.
+func (s *session) context() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, commandTime)
 }
 
 // by tells the account's history who acts.
@@ -69,27 +69,169 @@ func (s *session) by() account.By {
 	return account.By{Actor: string(s.identity.Account.ID), Protocol: directory.IMAP, Session: s.name, Domain: s.identity.Domain}
 }
 
+// serve answers commands until the session ends. A defect ends this session only.
+func (s *session) serve(greeted bool) {
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(s.command, p)
+		}
+	}()
+	if !greeted {
+		s.w().Raw("* OK [CAPABILITY ").Raw(s.capabilities()).Raw("] IMAP server ready\r\n")
+	}
+	for {
+		cmd, err := s.next()
+		if err == nil {
+			err = s.answer(cmd)
+		}
+		if err != nil {
+			if !errors.Is(err, errOver) {
+				s.log.Debug("session ended", "error", err)
+			}
+			return
+		}
+	}
+}
+
+// answer answers one command. An error ends the session.
+func (s *session) answer(cmd *command) error {
+	if err := s.conn.rest(false); err != nil {
+		return err
+	}
+	h, ok := s.gateway.commands[cmd.name]
+	s.command = "other"
+	if !ok || cmd.uid && !h.uid {
+		limit := maxMistakes
+		if s.account == nil {
+			limit = maxStrikes
+		}
+		return s.mistake(cmd, "BAD Unknown command", limit)
+	}
+	s.command = cmd.name
+	if cmd.open && !h.streams && cmd.literal > maxLiteral {
+		s.conn.say(cmd.tag, tooLarge)
+		return s.skip(cmd)
+	}
+	if why := s.unfit(h.state); why != nil {
+		s.reply(cmd, why)
+		return s.skip(cmd)
+	}
+	if !h.streams {
+		why, err := s.gather(cmd)
+		if err != nil {
+			return err
+		}
+		if why != "" {
+			s.conn.say(cmd.tag, why)
+			return s.skip(cmd)
+		}
+	}
+	cmd.Parser.UTF8 = s.rev2
+	if err := s.do(cmd, h); err != nil {
+		return err
+	}
+	if cmd.open {
+		return s.skip(cmd)
+	}
+	if cap(s.line) > 4<<10 {
+		s.line = nil
+	}
+	return s.conn.rest(true)
+}
+
+// do runs the handler, and answers.
+func (s *session) do(cmd *command, h handler) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	err := h.run(s, cmd)
+	var syntax wire.SyntaxError
+	var told *imap.Error
+	switch {
+	case err == nil:
+	case errors.As(err, &syntax):
+		err = &imap.Error{Type: imap.StatusResponseTypeBad, Text: string(syntax)}
+	case errors.As(err, &told):
+	default: // the session ends
+		return err
+	}
+	if s.view != nil && (told == nil || told.Type == imap.StatusResponseTypeNo) {
+		if err := s.update(cmd.uid || !h.numbers); err != nil {
+			return err
+		}
+	}
+	s.reply(cmd, err)
+	if s.wantsTLS {
+		if err := s.w().Flush(); err != nil {
+			return err
+		}
+		return errOver
+	}
+	if cmd.name == "LOGOUT" && err == nil {
+		return errors.Join(s.w().Flush(), errOver)
+	}
+	return s.w().Err()
+}
+
+// reply writes the tagged response.
+func (s *session) reply(cmd *command, err error) {
+	w := s.w().Raw(cmd.tag)
+	var told *imap.Error
+	switch {
+	case err == nil:
+		w.Raw(" OK ")
+		if cmd.code != "" {
+			w.Raw("[").Raw(cmd.code).Raw("] ")
+		}
+		if cmd.text == "" {
+			cmd.text = cmd.name + " completed"
+		}
+		w.Raw(cmd.text)
+	case errors.As(err, &told):
+		w.Raw(" ").Raw(string(told.Type)).Raw(" ")
+		if told.Code != "" {
+			w.Raw("[").Raw(string(told.Code)).Raw("] ")
+		}
+		w.Raw(told.Text)
+	}
+	w.CRLF()
+}
+
 // watch ends the session when the gateway shuts down, or when its account no longer lets
-// it in.
+// it in; and while the client idles it has what happens told.
 func (s *session) watch() {
 	var changed <-chan struct{}
 	entered := s.entered
+	pushed := make(chan struct{}, 1)
+	pushing, behind := false, false
 	for {
 		select {
-		case <-s.guard.closed:
+		case <-s.conn.closed:
 			return
 		case <-listen.Draining(s.ctx):
-			s.guard.bye(shuttingDown, goodbyeTime)
+			s.conn.bye(shuttingDown, goodbyeTime)
 			return
+		case <-pushed:
+			pushing = false
 		case <-entered:
 			entered = nil
 		case <-changed:
+			behind = true
+		}
+		if entered != nil {
+			continue
 		}
 		changed = s.account.Changed()
 		if why := s.shutOut(); why != "" {
 			s.log.Info("session ended by its account", "reason", why)
-			s.guard.bye(why, goodbyeTime)
+			s.conn.bye(why, goodbyeTime)
 			return
+		}
+		if behind && !pushing && s.idle.Load() {
+			behind, pushing = false, true
+			go func() {
+				s.push()
+				pushed <- struct{}{}
+			}()
 		}
 	}
 }
@@ -109,15 +251,6 @@ func (s *session) shutOut() (why string) {
 	return why
 }
 
-// Close is called when the connection has ended.
-func (s *session) Close() error {
-	s.mu.Lock()
-	s.over, s.view = true, nil
-	s.mu.Unlock()
-	s.idling.Wait()
-	return nil
-}
-
 // end lets the account go. Nothing of the session runs any more but watch.
 func (s *session) end() {
 	s.mu.Lock()
@@ -127,34 +260,8 @@ func (s *session) end() {
 	}
 }
 
-// Printf takes what imapserver logs: panics, and errors of the network.
-func (s *session) Printf(format string, args ...any) {
-	if !strings.HasPrefix(format, "panic") {
-		s.log.Debug("imap", "event", fmt.Sprintf(format, args...))
-		return
-	}
-	s.panicked(s.guard.command(), fmt.Sprintf(format, args...))
+func (s *session) panicked(command string, p any) {
+	s.gateway.panics.WithLabelValues(command).Inc()
+	story := fmt.Sprintf("%v\n%s", p, debug.Stack())
+	s.log.Error("session panicked", "command", command, "panic", story[:min(len(story), 4<<10)])
 }
-
-func (s *session) panicked(command, story string) {
-	s.gateway.panics.WithLabelValues(known(command)).Inc()
-	s.log.Error("session panicked", "command", known(command), "panic", story[:min(len(story), 4<<10)])
-}
-
-// known keeps what clients make up out of metrics.
-func known(command string) string {
-	switch name := strings.TrimPrefix(command, "UID "); name {
-	case "APPEND", "AUTHENTICATE", "CLOSE", "COPY", "CREATE", "DELETE", "EXAMINE", "EXPUNGE", "FETCH", "IDLE", "LIST",
-		"LOGIN", "LSUB", "MOVE", "NOOP", "RENAME", "SEARCH", "SELECT", "STATUS", "STORE", "SUBSCRIBE", "UNSUBSCRIBE":
-		return name
-	}
-	return "other"
-}
-
-// Namespace tells that there is one, the user's own.
-func (s *session) Namespace() (*imap.NamespaceData, error) {
-	return &imap.NamespaceData{Personal: []imap.NamespaceDescriptor{{Delim: '/'}}}, nil
-}
-
-// AppendLimit is announced as APPENDLIMIT.
-func (s *session) AppendLimit() uint32 { return MaxAppend }

@@ -1,30 +1,89 @@
 package imap
 
 import (
+	"slices"
+
 	"github.com/emersion/go-imap/v2"
 
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// Status is STATUS. One consistent read of the account's tail goes before it.
-func (s *session) Status(name string, options *imap.StatusOptions) (*imap.StatusData, error) {
-	ctx, end := s.begin()
-	defer end()
+// statusItems reads what STATUS is to tell.
+func (s *session) statusItems(cmd *command) (items []string) {
+	known := []string{"MESSAGES", "UIDNEXT", "UIDVALIDITY", "UNSEEN", "DELETED", "SIZE", "APPENDLIMIT", "DELETED-STORAGE", "RECENT",
+		"HIGHESTMODSEQ", "MAILBOXID"}
+	cmd.List(func() {
+		name := cmd.Keyword()
+		if cmd.Err() == nil && !slices.Contains(known, name) {
+			cmd.Fail(wire.SyntaxError("Unknown STATUS item"))
+		}
+		if !slices.Contains(items, name) {
+			items = append(items, name)
+		}
+		if name == "HIGHESTMODSEQ" {
+			s.condstore = true
+		}
+	})
+	return items
+}
+
+// status is STATUS. One consistent read of the account's tail goes before it.
+func (s *session) status(cmd *command) error {
+	cmd.SP()
+	name := cmd.Mailbox()
+	cmd.SP()
+	items := s.statusItems(cmd)
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	ctx, cancel := s.context()
+	defer cancel()
 	if err := s.account.Refresh(ctx); err != nil {
-		return nil, s.fail(err)
+		return s.fail(err)
 	}
 	m := s.account.State().Mailbox(name)
 	if m == nil {
-		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+		return no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
-	return statusOf(m), nil
+	s.writeStatus(m, items)
+	return nil
 }
 
-// statusOf answers all that may be asked, for imapserver falls over what is missing.
-func statusOf(m *account.Mailbox) *imap.StatusData {
-	count, unseen, deleted := uint32(m.Count), uint32(m.Unseen), uint32(m.Deleted)
-	recent, limit, bytes, storage := uint32(0), uint32(MaxAppend), m.Bytes, m.DeletedBytes
-	return &imap.StatusData{Mailbox: m.Name, NumMessages: &count, NumRecent: &recent, UIDNext: imap.UID(m.UIDNext),
-		UIDValidity: m.UIDValidity, NumUnseen: &unseen, NumDeleted: &deleted, Size: &bytes, AppendLimit: &limit,
-		DeletedStorage: &storage}
+func (s *session) writeStatus(m *account.Mailbox, items []string) {
+	w := s.w().Raw("* STATUS ").Mailbox(m.Name).Raw(" (")
+	for i, name := range items {
+		if i > 0 {
+			w.Raw(" ")
+		}
+		w.Raw(name).Raw(" ")
+		switch name {
+		case "MESSAGES":
+			w.Uint(uint64(m.Count))
+		case "UIDNEXT":
+			w.Uint(uint64(m.UIDNext))
+		case "UIDVALIDITY":
+			w.Uint(uint64(m.UIDValidity))
+		case "UNSEEN":
+			w.Uint(uint64(m.Unseen))
+		case "DELETED":
+			w.Uint(uint64(m.Deleted))
+		case "SIZE":
+			w.Uint(uint64(m.Bytes))
+		case "APPENDLIMIT":
+			w.Uint(MaxAppend)
+		case "DELETED-STORAGE":
+			w.Uint(uint64(m.DeletedBytes))
+		case "RECENT":
+			w.Uint(0)
+		case "HIGHESTMODSEQ":
+			w.Uint(highestOf(m))
+		case "MAILBOXID":
+			w.Raw("(").Raw(m.ObjectID(s.account.Ref())).Raw(")")
+		}
+	}
+	w.Raw(")\r\n")
 }
+
+// highestOf is a mailbox's HIGHESTMODSEQ, which is never 0.
+func highestOf(m *account.Mailbox) uint64 { return max(m.HighestModSeq, 1) }

@@ -4,220 +4,177 @@ import (
 	"slices"
 	"sort"
 
-	"github.com/emersion/go-imap/v2"
-	"github.com/emersion/go-imap/v2/imapserver"
-
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// view is the selected mailbox as the client knows it: the message with sequence number n
-// is uids[n-1], until the client was told otherwise.
+// view is the selected mailbox as the client knows it. It counts the messages of a state of
+// the mailbox that is kept, and then those of which it was told since; a message that is
+// gone keeps its number until the client was told so.
 type view struct {
 	id       account.MailboxID
 	readOnly bool
-	uids     []uint32          // ascending
+	box      *account.Mailbox  // as it was when all expunges were told
+	fresh    []uint32          // UIDs of messages that the client was told of since
 	next     uint32            // UIDs from here on are new to the client
 	told     uint64            // MODSEQ up to which the client knows of changes
 	toldGone uint64            // and of expunges
 	known    map[uint32]uint64 // MODSEQ of single messages of which it knows more
-	last     *account.Mailbox  // when all expunges were told
 	keywords int               // how many the client was told of
-	saved    []uint32          // UIDs of the last SEARCH with SAVE
+	saved    []account.Range   // UIDs of the last SEARCH with SAVE
 }
 
 func newView(m *account.Mailbox, state *account.State, readOnly bool) *view {
-	v := &view{id: m.ID, readOnly: readOnly, uids: make([]uint32, 0, m.Len()), next: m.UIDNext,
-		told: state.ModSeq(), toldGone: state.ModSeq(), known: map[uint32]uint64{}, last: m, keywords: len(m.Keywords)}
-	for i := range m.Len() {
-		v.uids = append(v.uids, m.UIDAt(i))
+	return &view{id: m.ID, readOnly: readOnly, box: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
+		keywords: len(m.Keywords)}
+}
+
+// span is a range of indexes; to is not in it. The message with sequence number n has index
+// n-1.
+type span struct{ from, to int }
+
+func (v *view) len() int { return v.box.Len() + len(v.fresh) }
+
+func (v *view) uid(i int) uint32 {
+	if n := v.box.Len(); i >= n {
+		return v.fresh[i-n]
 	}
-	return v
+	return v.box.UIDAt(i)
+}
+
+// find gives the index of a message, or else that of the next one.
+func (v *view) find(uid uint32) (i int, ok bool) {
+	if i, ok = v.box.Find(uid); ok || i < v.box.Len() {
+		return i, ok
+	}
+	k, ok := slices.BinarySearch(v.fresh, uid)
+	return i + k, ok
 }
 
 // seq gives the client's sequence number of a message, 0 if it knows none.
 func (v *view) seq(uid uint32) uint32 {
-	i, ok := slices.BinarySearch(v.uids, uid)
-	if !ok {
-		return 0
+	if i, ok := v.find(uid); ok {
+		return uint32(i) + 1
 	}
-	return uint32(i) + 1
+	return 0
 }
 
-// message finds a message that the client knows, also one that was expunged since.
-func (v *view) message(now *account.Mailbox, uid uint32) (account.Message, bool) {
-	for _, m := range []*account.Mailbox{now, v.last} {
-		if m == nil {
-			continue
-		}
-		if i, ok := m.Find(uid); ok {
-			return m.At(i), true
+// message gives what is known of the message with an index: as it is now, or as it was
+// before it was expunged.
+func (v *view) message(now *account.Mailbox, i int) (account.Message, bool) {
+	n := v.box.Len()
+	if now == v.box && i < n {
+		return now.At(i), true
+	}
+	uid := v.uid(i)
+	if now != nil {
+		if k, ok := now.Find(uid); ok {
+			return now.At(k), true
 		}
 	}
-	return account.Message{}, false
+	if i < n {
+		return v.box.At(i), true
+	}
+	return account.Message{UID: uid}, false
 }
 
-// resolve gives the UIDs that a set of sequence numbers or UIDs names, ascending.
+// knows notes that the client knows a message as it is at a MODSEQ.
+func (v *view) knows(uid uint32, mod uint64) {
+	if mod <= v.told {
+		return
+	}
+	if v.known == nil {
+		v.known = map[uint32]uint64{}
+	}
+	v.known[uid] = mod
+}
+
+// resolve gives the messages that a set of sequence numbers or UIDs names.
 //
 // RFC 9051, section 9: seq-number: The server should respond with a tagged BAD response to a command that uses a message sequence number greater than the number of messages in the selected mailbox.
-func (v *view) resolve(set imap.NumSet) ([]uint32, error) {
-	n := uint32(len(v.uids))
-	if uids, ok := set.(imap.UIDSet); ok && imap.IsSearchRes(uids) {
-		return slices.DeleteFunc(slices.Clone(v.saved), func(uid uint32) bool { return v.seq(uid) == 0 }), nil
+func (v *view) resolve(set wire.Set, uid bool) ([]span, error) {
+	if set.Saved {
+		return v.within(v.saved), nil
 	}
-	var spans [][2]int // indexes, the second one is not in it
-	switch set := set.(type) {
-	case imap.UIDSet:
-		for _, r := range set {
-			if n == 0 {
-				break
-			}
-			lo, hi := bounds(uint32(r.Start), uint32(r.Stop), v.uids[n-1])
-			from := sort.Search(int(n), func(i int) bool { return v.uids[i] >= lo })
-			to := sort.Search(int(n), func(i int) bool { return v.uids[i] > hi })
-			spans = append(spans, [2]int{from, to})
-		}
-	case imap.SeqSet:
-		for _, r := range set {
-			if max(r.Start, r.Stop) > n && !(n == 0 && (r.Start == 0 || r.Stop == 0)) {
-				return nil, bad("No message has this sequence number")
-			}
-			if n > 0 {
-				lo, hi := bounds(r.Start, r.Stop, n)
-				spans = append(spans, [2]int{int(lo) - 1, int(hi)})
-			}
+	n := v.len()
+	var list []span
+	for _, r := range set.Spans {
+		switch {
+		case uid && n > 0:
+			list = append(list, v.between(r.Bounds(v.uid(n-1))))
+		case uid:
+		case max(r.Start, r.Stop) > uint32(n):
+			return nil, bad("No message has this sequence number")
+		case n > 0:
+			lo, hi := r.Bounds(uint32(n))
+			list = append(list, span{int(lo) - 1, int(hi)})
 		}
 	}
-	slices.SortFunc(spans, func(a, b [2]int) int { return a[0] - b[0] })
-	var out []uint32
-	at := 0
-	for _, s := range spans {
-		if from := max(at, s[0]); from < s[1] {
-			out = append(out, v.uids[from:s[1]]...)
-			at = s[1]
-		}
-	}
-	return out, nil
+	return join(list), nil
 }
 
-// bounds gives the numbers between which a range lies; 0 is "*", the largest in use.
-func bounds(start, stop, largest uint32) (lo, hi uint32) {
-	if start == 0 {
-		start = largest
+func (v *view) between(lo, hi uint32) span {
+	from, _ := v.find(lo)
+	to, ok := v.find(hi)
+	if ok {
+		to++
 	}
-	if stop == 0 {
-		stop = largest
-	}
-	return min(start, stop), max(start, stop)
+	return span{from, max(from, to)}
 }
 
-// ranges gives UIDs as ranges that hold no others of the view between them.
-func (v *view) ranges(uids []uint32) []account.Range {
-	var out []account.Range
-	last := 0 // index in v.uids of the last one, plus one
-	for _, uid := range uids {
-		i, _ := slices.BinarySearch(v.uids, uid)
-		if n := len(out); n > 0 && i == last {
-			out[n-1].Last = uid
-		} else {
-			out = append(out, account.Range{First: uid, Last: uid})
+// within gives the messages whose UIDs lie in ranges.
+func (v *view) within(uids []account.Range) []span {
+	list := make([]span, 0, len(uids))
+	for _, r := range uids {
+		list = append(list, v.between(r.First, r.Last))
+	}
+	return join(list)
+}
+
+// join sorts spans and joins those that touch.
+func join(list []span) []span {
+	slices.SortFunc(list, func(a, b span) int { return a.from - b.from })
+	out := list[:0]
+	for _, s := range list {
+		switch n := len(out); {
+		case s.from >= s.to:
+		case n > 0 && s.from <= out[n-1].to:
+			out[n-1].to = max(out[n-1].to, s.to)
+		default:
+			out = append(out, s)
 		}
-		last = i + 1
 	}
 	return out
 }
 
-// Poll tells what has happened in the selected mailbox, after each command.
-//
-// RFC 9051, section 7.5.1: An EXPUNGE response MUST NOT be sent when no command is in progress, nor while responding to a FETCH, STORE, or SEARCH command.
-func (s *session) Poll(w *imapserver.UpdateWriter, allowExpunge bool) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return s.update(w, allowExpunge)
+// add appends index i, which is larger than all in the list.
+func add(list []span, i int) []span {
+	if n := len(list); n > 0 && list[n-1].to == i {
+		list[n-1].to++
+		return list
+	}
+	return append(list, span{i, i + 1})
 }
 
-// update is Poll; the session is locked.
-func (s *session) update(w *imapserver.UpdateWriter, allowExpunge bool) error {
-	v := s.view
-	if v == nil {
-		return nil
+// ranges gives the UIDs of messages as ranges that hold no others that the client knows.
+func (v *view) ranges(list []span) []account.Range {
+	out := make([]account.Range, len(list))
+	for i, s := range list {
+		out[i] = account.Range{First: v.uid(s.from), Last: v.uid(s.to - 1)}
 	}
-	state := s.account.State()
-	now := state.MailboxByID(v.id)
-	if now == nil {
-		// RFC 9051, section 6.3.5 leaves open what others see who have it selected.
-		s.log.Info("selected mailbox was deleted")
-		s.guard.say("*", "BYE The selected mailbox was deleted")
-		_ = s.guard.Conn.Close()
-		return nil
-	}
-	if allowExpunge && now.HighestModSeq > v.toldGone {
-		_, gone := now.Changes(v.toldGone)
-		if err := v.expunge(w, gone); err != nil {
-			return err
-		}
-	}
-	if allowExpunge {
-		v.toldGone, v.last = state.ModSeq(), now
-	}
-	if now.HighestModSeq <= v.told {
-		v.told = state.ModSeq()
-		return nil
-	}
-	changed, _ := now.Changes(v.told)
-	if err := v.exists(w, changed); err != nil {
-		return err
-	}
-	if len(now.Keywords) > v.keywords {
-		v.keywords = len(now.Keywords)
-		if err := w.WriteMailboxFlags(mailboxFlags(now)); err != nil {
-			return err
-		}
-	}
-	for i := range changed {
-		m := &changed[i]
-		seq := v.seq(m.UID)
-		if seq == 0 || m.UID >= v.next || v.known[m.UID] >= m.ModSeq {
-			continue
-		}
-		if err := w.WriteMessageFlags(seq, imap.UID(m.UID), flagsOf(m)); err != nil {
-			return err
-		}
-	}
-	v.told, v.next = state.ModSeq(), now.UIDNext
-	clear(v.known)
-	return nil
+	return out
 }
 
-// expunge tells of messages that are gone, and takes them out of the view.
-func (v *view) expunge(w *imapserver.UpdateWriter, gone []account.Range) error {
-	kept := v.uids[:0]
-	g := 0
-	var err error
-	for i, uid := range v.uids {
-		for g < len(gone) && gone[g].Last < uid {
-			g++
-		}
-		if g == len(gone) || uid < gone[g].First || err != nil {
-			kept = append(kept, v.uids[i])
-			continue
-		}
-		err = w.WriteExpunge(uint32(len(kept)) + 1)
-		delete(v.known, uid)
+// count is the number of messages in spans.
+func count(list []span) (n int) {
+	for _, s := range list {
+		n += s.to - s.from
 	}
-	v.uids = kept
-	return err
+	return n
 }
 
-// exists adds new messages to the view, and tells how many there are now.
-func (v *view) exists(w *imapserver.UpdateWriter, changed []account.Message) error {
-	before := len(v.uids)
-	for i := range changed {
-		if uid := changed[i].UID; uid >= v.next {
-			v.uids = append(v.uids, uid)
-		}
-	}
-	if len(v.uids) == before {
-		return nil
-	}
-	return w.WriteNumMessages(uint32(len(v.uids)))
+// holds tells whether an index is in spans.
+func holds(list []span, i int) bool {
+	k := sort.Search(len(list), func(k int) bool { return list[k].to > i })
+	return k < len(list) && list[k].from <= i
 }

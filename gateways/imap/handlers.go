@@ -1,0 +1,69 @@
+package imap
+
+// The states in which a command may be given.
+type state uint8
+
+const (
+	anyState  state = iota
+	stranger        // before login
+	member          // after it
+	inMailbox       // with a mailbox selected
+)
+
+// handler is how a command is answered. Its error is what the client is told: a
+// *imap.Error, or a wire.SyntaxError for BAD; any other ends the session.
+type handler struct {
+	state   state
+	uid     bool // may begin with UID
+	numbers bool // without UID it goes by sequence numbers, which must stay as they are
+	streams bool // takes its literals itself
+	run     func(*session, *command) error
+}
+
+func handlers() map[string]handler {
+	return map[string]handler{
+		"CAPABILITY":   {run: (*session).capability},
+		"NOOP":         {run: (*session).noop},
+		"ID":           {run: (*session).id},
+		"LOGOUT":       {run: (*session).logout},
+		"STARTTLS":     {state: stranger, run: (*session).startTLS},
+		"LOGIN":        {state: stranger, run: (*session).login},
+		"AUTHENTICATE": {state: stranger, run: (*session).authenticate},
+		"ENABLE":       {state: member, run: (*session).enable},
+		"SELECT":       {state: member, run: (*session).selectBox},
+		"EXAMINE":      {state: member, run: (*session).selectBox},
+		"CREATE":       {state: member, run: (*session).create},
+		"DELETE":       {state: member, run: (*session).delete},
+		"RENAME":       {state: member, run: (*session).rename},
+		"SUBSCRIBE":    {state: member, run: (*session).subscribe},
+		"UNSUBSCRIBE":  {state: member, run: (*session).subscribe},
+		"LIST":         {state: member, run: (*session).list},
+		"LSUB":         {state: member, run: (*session).list},
+		"NAMESPACE":    {state: member, run: (*session).namespace},
+		"STATUS":       {state: member, run: (*session).status},
+		"APPEND":       {state: member, streams: true, run: (*session).append},
+		"IDLE":         {state: member, run: (*session).idling},
+		"CHECK":        {state: member, run: (*session).noop},
+		"CLOSE":        {state: inMailbox, run: (*session).close},
+		"UNSELECT":     {state: inMailbox, run: (*session).close},
+		"EXPUNGE":      {state: inMailbox, uid: true, run: (*session).expunge},
+		"SEARCH":       {state: inMailbox, uid: true, numbers: true, run: (*session).search},
+		"FETCH":        {state: inMailbox, uid: true, numbers: true, run: (*session).fetch},
+		"STORE":        {state: inMailbox, uid: true, numbers: true, run: (*session).store},
+		"COPY":         {state: inMailbox, uid: true, run: (*session).copy},
+		"MOVE":         {state: inMailbox, uid: true, run: (*session).move},
+	}
+}
+
+// unfit says why a command can't be given now.
+func (s *session) unfit(want state) error {
+	switch {
+	case want == stranger && s.account != nil:
+		return bad("You are logged in already")
+	case want >= member && s.account == nil:
+		return bad("Log in first")
+	case want == inMailbox && s.view == nil:
+		return bad("No mailbox is selected")
+	}
+	return nil
+}
