@@ -259,17 +259,14 @@ func (p *Parser) Pattern() string {
 }
 
 func (p *Parser) name(s string) string {
-	if !p.UTF8 && isASCII(s) {
-		name, ok := DecodeUTF7(s)
-		if !ok {
-			p.bad("A mailbox name is no modified UTF-7")
-		}
-		return name
+	name, ok := s, utf8.ValidString(s)
+	if !p.UTF8 {
+		name, ok = DecodeUTF7(s)
 	}
-	if !utf8.ValidString(s) {
-		p.bad("A mailbox name is no UTF-8")
+	if !ok {
+		p.bad("A mailbox name is neither UTF-8 nor modified UTF-7")
 	}
-	return s
+	return name
 }
 
 func isASCII(s string) bool {

@@ -49,8 +49,10 @@ func EncodeUTF7(s string) string {
 
 func printable(r rune) bool { return 0x20 <= r && r <= 0x7e }
 
-// DecodeUTF7 reads a mailbox name; ok is false if it is not in modified UTF-7, as are
-// names that a server wrote in plain UTF-8.
+// DecodeUTF7 reads a mailbox name; ok is false if it is not in modified UTF-7.
+//
+// QUIRK: characters that are not ASCII are taken as they are: go-imap's client writes so to
+// any server that has IMAP4rev2, before it has enabled it.
 //
 // QUIRK: BASE64 of printable characters is taken, although "Modified BASE64 MUST NOT be
 // used to represent any printing US-ASCII character which can represent itself": some
@@ -59,7 +61,7 @@ func DecodeUTF7(s string) (name string, ok bool) {
 	var b strings.Builder
 	for s != "" {
 		if s[0] != '&' {
-			if !printable(rune(s[0])) {
+			if s[0] < utf8.RuneSelf && !printable(rune(s[0])) {
 				return "", false
 			}
 			b.WriteByte(s[0])
@@ -90,5 +92,5 @@ func DecodeUTF7(s string) (name string, ok bool) {
 		}
 		s = s[n+1:]
 	}
-	return b.String(), true
+	return b.String(), utf8.ValidString(b.String())
 }
