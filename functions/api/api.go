@@ -44,13 +44,14 @@ type server struct {
 	throttle throttle
 
 	transfers chan struct{} // held by a request with messages
+	counting  chan struct{} // held by a request for stats
 	joining   chan struct{} // held while the parts of a large message are put together
 }
 
 // New makes the handler. Everything but the document needs a key.
 func New(c Config) http.Handler {
 	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, now: c.Now, log: c.Log,
-		transfers: make(chan struct{}, maxTransfers), joining: make(chan struct{}, 1)}
+		transfers: make(chan struct{}, maxTransfers), counting: make(chan struct{}, 1), joining: make(chan struct{}, 1)}
 	s.throttle.now = c.Now
 	mux := http.NewServeMux()
 	s.register(humago.New(mux, humaConfig(c.Version)))
@@ -94,6 +95,7 @@ func (s *server) register(api huma.API) {
 	if s.mail != nil {
 		s.mailboxes(api)
 		s.imports(api)
+		s.showStats(api)
 	}
 	if s.spool != nil {
 		s.queue(api)

@@ -52,9 +52,11 @@ func (s *Store) Held(ctx context.Context, ref Ref, since time.Time, fn func(Held
 			h.rows = then.contentRefs()
 		}
 	}
-	now, err := c.upTo(ctx, newest, head.Seq)
-	if err != nil {
-		return err
+	now := then
+	if then == nil || then.seq < head.Seq {
+		if now, err = c.upTo(ctx, newest, head.Seq); err != nil {
+			return err
+		}
 	}
 	h.now = now.contentRefs()
 	if newest != nil {

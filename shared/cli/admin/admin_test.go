@@ -36,7 +36,7 @@ func newWorld(t *testing.T) *world {
 		t.Setenv(name, "")
 	}
 	w := &world{World: directorytest.New(t), t: t, data: t.TempDir()}
-	server := httptest.NewServer(api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+	server := httptest.NewServer(api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Mail: &api.Mail{Accounts: w.Store}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
 		Quota: quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
@@ -324,3 +324,21 @@ func (spool) Show(_ context.Context, _, id string) (api.Job, error) {
 }
 func (spool) Retry(context.Context, string, string, bool) error { return nil }
 func (spool) Drop(context.Context, string, string) error        { return nil }
+
+func TestStatsAreOfAnAccountADomainOrATenant(t *testing.T) {
+	w := newWorld(t)
+	for _, line := range []string{"tenant create one", "domain create one.test --tenant one", "account create ann@one.test"} {
+		_, err := w.run("", line+" --url "+w.url+" --data "+w.data)
+		porttest.OK(t, err)
+	}
+	for _, of := range []string{"ann@one.test", "one.test", "one"} {
+		out, err := w.run("", "stats "+of+" --url "+w.url+" --data "+w.data)
+		porttest.OK(t, err)
+		if words := strings.Join(strings.Fields(out), " "); words != "accounts: 1 messages: 0 bytes: 0 blobs: 0 stored: 0 shared: 0 compressed: 0 complete: yes" {
+			t.Errorf("%s: %s", of, out)
+		}
+	}
+	if _, err := w.run("", "stats two --url "+w.url+" --data "+w.data); err == nil {
+		t.Error("a tenant that isn't there has stats")
+	}
+}
