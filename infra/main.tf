@@ -11,6 +11,8 @@ locals {
     GODWIT_AWS_NAME   = var.name
     GODWIT_AWS_BUCKET = module.storage.bucket.name
     GODWIT_AWS_KEY    = module.storage.key_arn
+
+    GODWIT_HISTORY_WINDOW = var.history_window
   }
 }
 

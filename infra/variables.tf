@@ -88,6 +88,16 @@ variable "deliver_concurrency" {
   default     = 100
 }
 
+variable "history_window" {
+  description = "How far back the past of an account can be told and restored: hours from 360h to 8784h."
+  type        = string
+  default     = "720h"
+  validation {
+    condition     = can(regex("^[0-9]+h$", var.history_window)) && try(tonumber(trimsuffix(var.history_window, "h")) >= 360 && tonumber(trimsuffix(var.history_window, "h")) <= 8784, false)
+    error_message = "The window is 15 to 366 days, in hours: 360h to 8784h."
+  }
+}
+
 variable "compact_timeout" {
   description = "Seconds in which an account must be compacted."
   type        = number

@@ -25,16 +25,16 @@ func (w *world) counters() (*Store, *faults.Plan) {
 func TestWhatReadingALargeAccountCosts(t *testing.T) {
 	w := newWorld(t)
 	a := w.open(t, w.store())
-	w.fill(t, a, "INBOX", 12_000)
+	w.fill(t, a, "INBOX", 11_000)
 	w.fill(t, a, "Archive", 1500)
-	for i := range 25 { // changes all over the mailbox, and many small packs
+	for i := range 16 { // changes all over the mailbox, and many small packs
 		w.fill(t, a, "INBOX", 60)
 		w.fill(t, a, "Archive", 5)
 		_, err := a.StoreFlags(t.Context(), by, Inbox, uids(uint32(1+i*397)), AddFlags, Flagged, nil, Unconditional)
 		porttest.OK(t, err)
 		_, err = a.MoveMessages(t.Context(), by, Inbox, uids(uint32(2+i*401)), "Trash")
 		porttest.OK(t, err)
-		if i < 24 {
+		if i < 15 {
 			w.compacted(t)
 		}
 		s, plan := w.counters()
@@ -80,7 +80,7 @@ func count(calls []string, port string) (n int) {
 // delete for each that is trimmed.
 func TestWhatTidyingCosts(t *testing.T) {
 	w := mirrored(t)
-	const days, daily = 60, 3 * compactEvery
+	const days, daily = 32, 3 * compactEvery
 	total := 0
 	asked := 0
 	s := w.store()
@@ -99,6 +99,7 @@ func TestWhatTidyingCosts(t *testing.T) {
 		}
 		w.clock.Advance(day)
 		c, plan := w.counters()
+		c.cfg.Window = MinWindow
 		_, err := c.Sweep(t.Context(), w.ref)
 		porttest.OK(t, err)
 		total += len(slices.DeleteFunc(plan.Calls(), func(c string) bool { return c == "journal.Trim" }))

@@ -1,7 +1,7 @@
 // Command bootstrap is functions/api as a Lambda, of the runtime provided.al2023, behind
 // an API gateway of the REST kind (v1) that passes requests on as they are. Its settings are
 // a gateway's as far as they say where things are in AWS: GODWIT_AWS_NAME,
-// GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; and GODWIT_LOG_LEVEL.
+// GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; GODWIT_HISTORY_WINDOW and GODWIT_LOG_LEVEL.
 package main
 
 import (

@@ -1,8 +1,8 @@
 // Command bootstrap is functions/compact as a Lambda, of the runtime provided.al2023. Its
 // event sources are the queue of compactions and its dead letters, with batches of up to
 // queue.MaxBatch and ReportBatchItemFailures. Its settings are a gateway's as far as
-// they say where things are in AWS: GODWIT_AWS_NAME, GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; and
-// GODWIT_LOG_LEVEL.
+// they say where things are in AWS: GODWIT_AWS_NAME, GODWIT_AWS_BUCKET, GODWIT_AWS_KEY;
+// GODWIT_HISTORY_WINDOW and GODWIT_LOG_LEVEL.
 package main
 
 import (
