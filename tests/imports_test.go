@@ -72,6 +72,14 @@ var rules = []rule{
 		who: []string{"gateways/imap/..."}, never: []string{"gateways/smtp/...", "gateways/pop3/..."},
 	},
 	{
+		why: "IMAP's engine is our own: of the library it takes types, and its client in tests",
+		who: []string{"gateways/imap/..."}, never: []string{"github.com/emersion/go-imap/v2/imapserver", "github.com/emersion/go-imap/v2/internal/..."},
+	},
+	{
+		why: "IMAP's syntax is apart from its meaning",
+		who: []string{"gateways/imap/wire"}, only: []string{"gateways/imap/wire"},
+	},
+	{
 		why: "the POP3 gateway is deployed alone",
 		who: []string{"gateways/pop3/..."}, never: []string{"gateways/smtp/...", "gateways/imap/..."},
 	},

@@ -13,7 +13,7 @@ func (s *session) capabilities() string {
 	switch {
 	case s.account != nil:
 		list = append(list, "ENABLE", "IDLE", "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
-			"MULTIAPPEND", "PARTIAL", "WITHIN",
+			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",
 			"SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT="+strconv.Itoa(MaxAppend))
 	case s.secure:
@@ -102,6 +102,8 @@ func (s *session) enable(cmd *command) error {
 			s.condstore = true
 		case "QRESYNC":
 			s.condstore, s.qresync = true, true
+		case "UIDONLY":
+			s.uidOnly = true
 		default:
 			continue
 		}

@@ -233,14 +233,19 @@ func (f *fetching) message(seq uint32, msg *account.Message, m *mail) error {
 	if err != nil {
 		return err
 	}
-	w := f.w().Raw("* ").Uint(uint64(seq)).Raw(" FETCH (")
+	w := f.w()
+	if f.uidOnly {
+		w.Raw("* ").Uint(uint64(msg.UID)).Raw(" UIDFETCH (")
+	} else {
+		w.Raw("* ").Uint(uint64(seq)).Raw(" FETCH (")
+	}
 	sep := ""
 	next := func(name string) {
 		w.Raw(sep).Raw(name)
 		sep = " "
 	}
 	seen := f.seen[msg.UID]
-	if f.uid || seen {
+	if (f.uid || seen) && !f.uidOnly {
 		next("UID ")
 		w.Uint(uint64(msg.UID))
 	}

@@ -47,6 +47,8 @@ type Quota interface {
 	// Room gives what is left to the account for messages of so many bytes, or kinds.Quota
 	// when its domain or tenant has no room for them.
 	Room(ctx context.Context, id *directory.Identity, messages, bytes int64) (account.Room, error)
+	// Limits gives the quotas in force for the account.
+	Limits(ctx context.Context, id *directory.Identity) (directory.Limits, error)
 }
 
 // Config is what a gateway needs.

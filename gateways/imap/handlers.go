@@ -1,5 +1,7 @@
 package imap
 
+import "github.com/emersion/go-imap/v2"
+
 // The states in which a command may be given.
 type state uint8
 
@@ -41,6 +43,9 @@ func handlers() map[string]handler {
 		"LSUB":         {state: member, run: (*session).list},
 		"NAMESPACE":    {state: member, run: (*session).namespace},
 		"STATUS":       {state: member, run: (*session).status},
+		"GETQUOTA":     {state: member, run: (*session).getQuota},
+		"GETQUOTAROOT": {state: member, run: (*session).getQuotaRoot},
+		"SETQUOTA":     {state: member, run: (*session).setQuota},
 		"APPEND":       {state: member, streams: true, run: (*session).append},
 		"IDLE":         {state: member, run: (*session).idling},
 		"CHECK":        {state: member, run: (*session).noop},
@@ -56,14 +61,22 @@ func handlers() map[string]handler {
 }
 
 // unfit says why a command can't be given now.
-func (s *session) unfit(want state) error {
-	switch {
+//
+// RFC 9586, section 3: the client has given up sequence numbers when it has enabled UIDONLY.
+func (s *session) unfit(cmd *command, h handler) error {
+	switch want := h.state; {
 	case want == stranger && s.account != nil:
 		return bad("You are logged in already")
 	case want >= member && s.account == nil:
 		return bad("Log in first")
 	case want == inMailbox && s.view == nil:
 		return bad("No mailbox is selected")
+	case s.uidOnly && h.uid && !cmd.uid && cmd.name != "EXPUNGE":
+		return errUIDRequired()
 	}
 	return nil
+}
+
+func errUIDRequired() error {
+	return &imap.Error{Type: imap.StatusResponseTypeBad, Code: "UIDREQUIRED", Text: "Sequence numbers were given up"}
 }

@@ -66,7 +66,7 @@ func (s *session) search(cmd *command) error {
 		}
 		cmd.SP()
 	}
-	p := &searchParser{command: cmd, view: s.view, now: s.gateway.now()}
+	p := &searchParser{command: cmd, view: s.view, uidOnly: s.uidOnly, now: s.gateway.now()}
 	k := p.all(0)
 	err := cmd.End()
 	var list []span

@@ -53,11 +53,12 @@ type key struct {
 // searchParser reads the keys of one search. Sets are resolved at once.
 type searchParser struct {
 	*command
-	view   *view
-	now    time.Time
-	keys   int
-	texts  int
-	modSeq bool // MODSEQ was asked for
+	view    *view
+	uidOnly bool
+	now     time.Time
+	keys    int
+	texts   int
+	modSeq  bool // MODSEQ was asked for
 }
 
 func (p *searchParser) fail(text string) { p.Fail(wire.SyntaxError(text)) }
@@ -91,6 +92,9 @@ func (p *searchParser) key(depth int) key {
 		p.Expect(')')
 		return k
 	case p.IsSet():
+		if p.uidOnly && p.Peek() != '$' {
+			p.Fail(errUIDRequired())
+		}
 		return key{test: testSet, list: p.set(false)}
 	}
 	name := p.Keyword()

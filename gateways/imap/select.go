@@ -70,7 +70,7 @@ func (s *session) selectBox(cmd *command) error {
 func (s *session) tellSelected(state *account.State, m *account.Mailbox) {
 	w := s.w()
 	w.Raw("* ").Uint(uint64(m.Len())).Raw(" EXISTS\r\n* 0 RECENT\r\n")
-	if !s.rev2 {
+	if !s.rev2 && !s.uidOnly {
 		if n := firstUnseen(m); n > 0 {
 			w.Raw("* OK [UNSEEN ").Uint(uint64(n)).Raw("] First unseen message\r\n")
 		}
@@ -125,6 +125,9 @@ func (s *session) parseResync(cmd *command) *resync {
 		more = cmd.Try(' ')
 	}
 	if more {
+		if s.uidOnly {
+			cmd.Fail(errUIDRequired())
+		}
 		cmd.Expect('(')
 		cmd.Set()
 		cmd.SP()

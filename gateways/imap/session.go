@@ -47,6 +47,7 @@ type session struct {
 	rev2      bool  // the client has enabled IMAP4rev2
 	condstore bool  // it knows of mod-sequences
 	qresync   bool  // and wants VANISHED instead of EXPUNGE
+	uidOnly   bool  // it has given up sequence numbers
 }
 
 func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
@@ -112,7 +113,7 @@ func (s *session) answer(cmd *command) error {
 		s.conn.say(cmd.tag, tooLarge)
 		return s.skip(cmd)
 	}
-	if why := s.unfit(h.state); why != nil {
+	if why := s.unfit(cmd, h); why != nil {
 		s.reply(cmd, why)
 		return s.skip(cmd)
 	}

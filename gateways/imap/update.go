@@ -80,7 +80,7 @@ func (s *session) tellGone(gone []account.Range) {
 	if len(list) == 0 {
 		return
 	}
-	if s.qresync {
+	if s.qresync || s.uidOnly {
 		s.writeVanished("* VANISHED ", s.view.ranges(list))
 		return
 	}
@@ -136,7 +136,12 @@ func (s *session) tellNew(now *account.Mailbox, changed []account.Message, expun
 
 // tellFlags writes a message's flags; its UID and, for who knows of it, its MODSEQ too.
 func (s *session) tellFlags(seq uint32, m *account.Message) {
-	w := s.w().Raw("* ").Uint(uint64(seq)).Raw(" FETCH (UID ").Uint(uint64(m.UID)).Raw(" FLAGS ")
+	w := s.w()
+	if s.uidOnly {
+		w.Raw("* ").Uint(uint64(m.UID)).Raw(" UIDFETCH (FLAGS ")
+	} else {
+		w.Raw("* ").Uint(uint64(seq)).Raw(" FETCH (UID ").Uint(uint64(m.UID)).Raw(" FLAGS ")
+	}
 	writeFlagsOf(w, m)
 	if s.condstore {
 		w.Raw(" MODSEQ (").Uint(m.ModSeq).Raw(")")

@@ -86,6 +86,11 @@ func (w *world) Room(_ context.Context, _ *directory.Identity, messages, bytes i
 	return account.Room{Quota: account.Quota{Bytes: w.quota.Load(), Messages: w.messages.Load()}}, nil
 }
 
+// Limits gives the same.
+func (w *world) Limits(context.Context, *directory.Identity) (directory.Limits, error) {
+	return directory.Limits{Account: account.Quota{Bytes: w.quota.Load(), Messages: w.messages.Load()}}, nil
+}
+
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	dt := directorytest.New(t)

@@ -81,6 +81,11 @@ func New(c Config) *Keeper {
 	return &Keeper{cfg: c, warner: Warner{Blobs: c.Blobs, Now: c.Now, Log: c.Log}, wake: make(chan struct{}, 1), sums: map[level]*known{}, unlimited: map[level]time.Time{}}
 }
 
+// Limits gives the quotas in force for who has logged in.
+func (k *Keeper) Limits(ctx context.Context, id *directory.Identity) (directory.Limits, error) {
+	return k.cfg.Directory.Limits(ctx, id)
+}
+
 // Room gives what messages are held against that who has logged in adds to his account.
 // kinds.Quota with ErrShared when his domain or tenant has no room for so much more.
 func (k *Keeper) Room(ctx context.Context, id *directory.Identity, messages, bytes int64) (account.Room, error) {
