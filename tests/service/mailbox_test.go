@@ -12,20 +12,6 @@ import (
 	"github.com/godwit-mail/godwit/tests/world"
 )
 
-// loginIMAP opens a session of a real client.
-func loginIMAP(t *testing.T, w *world.World, user string) *imapclient.Client {
-	t.Helper()
-	c, err := imapclient.DialTLS(w.Address("imaps"), &imapclient.Options{TLSConfig: w.TLS()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { c.Close() })
-	if err := c.Login(user, world.Password).Wait(); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // mailbox gives all messages in the user's INBOX.
 func mailbox(t *testing.T, w *world.World, user string) (messages []string) {
 	t.Helper()

@@ -1,5 +1,3 @@
-//go:build !localstack
-
 package service_test
 
 import (
@@ -13,11 +11,26 @@ import (
 	"time"
 
 	"github.com/emersion/go-imap/v2"
+	"github.com/emersion/go-imap/v2/imapclient"
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/godwit-mail/godwit/shared/archive"
 	"github.com/godwit-mail/godwit/tests/world"
 )
+
+// loginIMAP opens a session of a real client.
+func loginIMAP(t *testing.T, w *world.World, user string) *imapclient.Client {
+	t.Helper()
+	c, err := imapclient.DialTLS(w.Address("imaps"), &imapclient.Options{TLSConfig: w.TLS()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	if err := c.Login(user, world.Password).Wait(); err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
 
 // mailboxes gives all that an IMAP client sees of the user's mail: by mailbox, flags, date
 // and octets of each message.
@@ -89,7 +102,7 @@ func writeArchive(t *testing.T, format archive.Format, messages []archive.Messag
 }
 
 func TestMailMovesInAndOut(t *testing.T) {
-	w := world.Start(t, world.Config{})
+	w := world.New(t)
 	var first map[string][]string
 	for _, format := range []archive.Format{archive.Maildir, archive.Mbox, archive.EML, archive.Zip} {
 		t.Run(string(format), func(t *testing.T) {
@@ -156,7 +169,7 @@ func TestMailMovesInAndOut(t *testing.T) {
 }
 
 func TestImportOfAPartIntoAMailbox(t *testing.T) {
-	w := world.Start(t, world.Config{})
+	w := world.New(t)
 	path := writeArchive(t, archive.EML, moved()[:6])
 	w.Godwit("import", world.Alice, path, "--mailbox", "Projects", "--mailbox", "inbox", "--into", "Old/2019")
 	there := mailboxes(t, w, world.Alice)

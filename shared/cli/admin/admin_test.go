@@ -5,16 +5,21 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"net/http"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/spf13/cobra"
 
 	"github.com/godwit-mail/godwit/functions/api"
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/blob/files"
 	"github.com/godwit-mail/godwit/shared/cli/admin"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/directory/directorytest"
@@ -28,6 +33,9 @@ type world struct {
 	t    *testing.T
 	url  string
 	data string
+
+	serving sync.RWMutex
+	handler http.Handler // under serving
 }
 
 // newWorld is a running API whose key lies in a data folder.
@@ -36,11 +44,21 @@ func newWorld(t *testing.T) *world {
 		t.Setenv(name, "")
 	}
 	w := &world{World: directorytest.New(t), t: t, data: t.TempDir()}
-	server := httptest.NewServer(api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Mail: &api.Mail{Accounts: w.Store}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
-		Quota: quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})}))
+	disk, err := files.New(t.TempDir(), files.OS{})
+	porttest.OK(t, err)
+	blobs := blob.Store{Driver: disk}
+	w.handler = api.New(api.Config{Directory: w.Directory, Records: w.Records, Spool: spool{}, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
+		Mail:  &api.Mail{Accounts: account.New(account.Config{Journal: w.Journal, Blobs: blobs, Now: w.Clock.Now}), Blobs: blobs},
+		Quota: quota.New(quota.Config{Directory: w.Directory, Records: w.Records, Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)})})
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.serving.RLock()
+		h := w.handler
+		w.serving.RUnlock()
+		h.ServeHTTP(rw, r)
+	}))
 	t.Cleanup(server.Close)
 	w.url = server.URL
-	_, secret, err := w.CreateKey(t.Context(), directory.ServiceScope("setup"), "", "", "admin")
+	_, secret, err := w.CreateMailKey(t.Context(), directory.ServiceScope("setup"), "", "", "admin")
 	porttest.OK(t, err)
 	porttest.OK(t, os.WriteFile(filepath.Join(w.data, "admin.key"), []byte(secret+"\n"), 0o600))
 	return w

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -89,13 +90,14 @@ func (e *exporter) run(ctx context.Context, format archive.Format, path string) 
 	if there, err := os.ReadDir(path); err == nil && len(there) > 0 || err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("%s is there already: give a PATH that is not, or an empty folder", path)
 	}
-	at := path
-	if format != archive.Zip { // which is nowhere before it is closed
-		at = path + ".partial"
-		if err := os.RemoveAll(at); err != nil { // of an export that was ended half-way
-			return err
-		}
-		defer os.RemoveAll(at)
+	partial := path + ".partial"
+	if err := os.RemoveAll(partial); err != nil { // of an export that was ended half-way
+		return err
+	}
+	defer os.RemoveAll(partial)
+	at := partial
+	if format == archive.Zip { // which does so itself
+		at = path
 	}
 	if e.archive, err = archive.Create(format, at, archive.WriteOptions{}); err != nil {
 		return err
@@ -138,6 +140,8 @@ func (e *exporter) mailbox(ctx context.Context, m mailbox) error {
 		return nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
+	var fetching sync.WaitGroup
+	defer fetching.Wait()
 	defer cancel()
 	path := e.at("mailboxes", m.ID, "messages")
 	return pages(ctx, e.mail, path, url.Values{"limit": {"200"}}, func(page []message) error {
@@ -146,21 +150,21 @@ func (e *exporter) mailbox(ctx context.Context, m mailbox) error {
 		for i := range page {
 			list[i] = &fetched{message: page[i], done: make(chan struct{})}
 		}
-		go func() {
+		fetching.Go(func() {
 			for _, f := range list {
 				select {
 				case slots <- struct{}{}:
 				case <-ctx.Done():
 					return
 				}
-				go func() {
+				fetching.Go(func() {
 					defer close(f.done)
 					if f.Size <= maxRange {
 						f.body, f.err = e.octets(ctx, path, f.message, 0, f.Size)
 					}
-				}()
+				})
 			}
-		}()
+		})
 		for _, f := range list {
 			<-f.done
 			err := e.write(ctx, m, path, f)
