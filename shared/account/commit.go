@@ -18,7 +18,12 @@ import (
 // kinds.Conflict when others were faster too often; after kinds.Unavailable the entry
 // may be there or not.
 func (a *Account) Do(ctx context.Context, by By, command func(*State) ([]Op, error)) (Entry, error) {
-	e, err := a.core.do(ctx, by, command)
+	return a.do(ctx, by, "do", command)
+}
+
+// do is Do; what begins the operation's id.
+func (a *Account) do(ctx context.Context, by By, what string, command func(*State) ([]Op, error)) (Entry, error) {
+	e, err := a.core.do(ctx, by, what, command)
 	if err != nil || e == nil {
 		return Entry{}, err
 	}
@@ -26,13 +31,13 @@ func (a *Account) Do(ctx context.Context, by By, command func(*State) ([]Op, err
 	return *e, nil
 }
 
-func (c *core) do(ctx context.Context, by By, command func(*State) ([]Op, error)) (*Entry, error) {
+func (c *core) do(ctx context.Context, by By, what string, command func(*State) ([]Op, error)) (*Entry, error) {
 	unlock, err := c.store.lock(ctx, c.part)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	op, fresh := opID("do"), false
+	op, fresh := opID(what), false
 	if c.store.age(c.read) > maxKnowledge {
 		if _, err := c.refresh(ctx); err != nil {
 			return nil, err

@@ -97,7 +97,7 @@ func (c *core) finish(ctx context.Context, d *draft) (done Compacted, err error)
 	if err := c.store.cfg.Blobs.Driver.Put(ctx, name, bytes.NewReader(d.object), int64(len(d.object))); err != nil {
 		return done, err
 	}
-	e, err := c.do(ctx, compactor, func(s *State) ([]Op, error) {
+	e, err := c.do(ctx, compactor, "do", func(s *State) ([]Op, error) {
 		// Objects that only older snapshots need may be gone: this one was made of the
 		// last, and must follow it.
 		if s.standing.Snapshot != d.replaces {

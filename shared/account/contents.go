@@ -27,7 +27,17 @@ const (
 // THREADIDs. What is not in memory is read from the snapshot or from the journal,
 // neighbours together. They must not be changed.
 func (a *Account) Contents(ctx context.Context, refs []ContentRef) ([]Content, error) {
-	c := a.core
+	w := a.core.want(refs)
+	if len(w.at) > 0 {
+		if err := a.core.readContents(ctx, w); err != nil {
+			return nil, err
+		}
+	}
+	return w.out, nil
+}
+
+// want asks for contents, of which those that are in memory are given at once.
+func (c *core) want(refs []ContentRef) *wanted {
 	w := &wanted{out: make([]Content, len(refs)), at: map[ContentRef][]int{}}
 	for i, ref := range refs {
 		if got, ok := c.store.contents.get(contentKey{c.part, ref}); ok {
@@ -36,12 +46,7 @@ func (a *Account) Contents(ctx context.Context, refs []ContentRef) ([]Content, e
 			w.at[ref] = append(w.at[ref], i)
 		}
 	}
-	if len(w.at) > 0 {
-		if err := c.readContents(ctx, w); err != nil {
-			return nil, err
-		}
-	}
-	return w.out, nil
+	return w
 }
 
 // wanted are contents that are asked for: at says where in out those go that are not yet
@@ -99,8 +104,13 @@ func (c *core) readContents(ctx context.Context, w *wanted) error {
 	if broken != nil {
 		return broken
 	}
+	return w.missing(c.part)
+}
+
+// missing is the error of what is wanted and nowhere.
+func (w *wanted) missing(part journal.Partition) error {
 	ref := slices.MinFunc(slices.Collect(maps.Keys(w.at)), ContentRef.compare)
-	return kinds.Errorf(kinds.Corrupt, "account %s: entry %d has no content %d", c.part, ref.Seq, ref.Index)
+	return kinds.Errorf(kinds.Corrupt, "account %s: entry %d has no content %d", part, ref.Seq, ref.Index)
 }
 
 // newestDir gives the newest snapshot that the account's state knows of, if it can be read,

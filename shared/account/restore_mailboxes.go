@@ -1,0 +1,192 @@
+package account
+
+import (
+	"context"
+	"slices"
+	"strings"
+)
+
+// maxAtOnce is how many mailboxes or subscriptions one entry of a restore changes: names of a
+// kilobyte each fill it.
+const maxAtOnce = 250
+
+// mailboxes makes the mailboxes and subscriptions as they were. Later ones stay, but for those
+// in whose place an earlier one is to be, by Exact.
+func (w *restorer) mailboxes(ctx context.Context) error {
+	for _, step := range []func(*State) []Op{w.rename, w.clear, w.create, w.subscribe} {
+		for n := 1; n > 0; {
+			var err error
+			if n, err = w.change(ctx, step); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// change does one entry of changes to mailboxes and counts them.
+func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, err error) {
+	var did Restored
+	var bytes int64
+	err = w.do(ctx, func(s *State) ([]Op, error) {
+		ops := step(s)
+		n, did, bytes = len(ops), Restored{}, 0
+		for i := range ops {
+			switch op := &ops[i]; {
+			case op.CreateMailbox != nil:
+				did.Created++
+			case op.Rename != nil:
+				did.Renamed++
+			case op.Subscribe != nil:
+				did.Subscribed++
+			case op.DeleteMailbox != nil:
+				m := s.MailboxByID(op.DeleteMailbox.Mailbox)
+				did.Deleted++
+				did.Removed += int64(m.Count)
+				bytes += m.Bytes
+			}
+		}
+		return ops, s.roomForMailboxes(int(did.Created))
+	})
+	if err != nil {
+		return 0, err
+	}
+	w.done.Created += did.Created
+	w.done.Renamed += did.Renamed
+	w.done.Subscribed += did.Subscribed
+	w.done.Deleted += did.Deleted
+	w.done.Removed += did.Removed
+	w.removed += bytes
+	return n, nil
+}
+
+// rename gives a mailbox the name back that it had. One whose name now is that of another one
+// then stays, and so does one with such mailboxes below it: what is right is left alone.
+func (w *restorer) rename(s *State) []Op {
+	if w.Mailbox != "" || w.Into != "" || w.past.state.ref != s.ref {
+		return nil
+	}
+	for _, t := range w.targets {
+		m := s.MailboxByID(t.was)
+		if m == nil || m.ID == Inbox || m.Name == t.name || s.Mailbox(t.name) != nil || strings.HasPrefix(t.name, m.Name+"/") {
+			continue
+		}
+		right := slices.ContainsFunc(s.boxes, func(b *Mailbox) bool {
+			return (b == m || strings.HasPrefix(b.Name, m.Name+"/")) && w.past.state.Mailbox(b.Name) != nil
+		})
+		if right || s.checkChildren(m.Name, t.name) != nil {
+			continue
+		}
+		return []Op{{Rename: &Rename{Mailbox: m.ID, Name: t.name}}}
+	}
+	return nil
+}
+
+// clear deletes, by Exact, mailboxes that have the name or the use of one that is to come back
+// and are not like it.
+func (w *restorer) clear(s *State) (ops []Op) {
+	if !w.Exact || w.Mailbox != "" {
+		return nil
+	}
+	for _, m := range s.boxes {
+		was := w.past.state.Mailbox(m.Name)
+		if m.ID == Inbox || was != nil && was.SpecialUse == m.SpecialUse || len(ops) == maxAtOnce {
+			continue
+		}
+		if was != nil || m.SpecialUse != "" && w.past.state.useTaken(m.SpecialUse) {
+			ops = append(ops, Op{DeleteMailbox: &DeleteMailbox{Mailbox: m.ID}})
+		}
+	}
+	return ops
+}
+
+func (s *State) useTaken(use string) bool {
+	return slices.ContainsFunc(s.boxes, func(m *Mailbox) bool { return m.SpecialUse == use })
+}
+
+// create makes mailboxes that are no more, and what is missing above a new one.
+func (w *restorer) create(s *State) (ops []Op) {
+	fresh := map[string]bool{}
+	add := func(c CreateMailbox) {
+		if !fresh[c.Name] && s.Mailbox(c.Name) == nil && len(ops) < maxAtOnce {
+			fresh[c.Name] = true
+			ops = append(ops, Op{CreateMailbox: &c})
+		}
+	}
+	for _, t := range w.targets {
+		if s.Mailbox(t.name) != nil {
+			continue
+		}
+		was := w.past.state.MailboxByID(t.was)
+		if w.Into != "" || w.Mailbox != "" {
+			for _, op := range s.parents(t.name) {
+				add(*op.CreateMailbox)
+			}
+		}
+		c := CreateMailbox{Name: t.name, Subscribed: w.past.state.Subscribed(was.Name)}
+		if w.Into == "" && was.SpecialUse != "" && !s.useTaken(was.SpecialUse) {
+			c.SpecialUse = was.SpecialUse
+		}
+		add(c)
+	}
+	return ops
+}
+
+// subscribe makes subscriptions as they were.
+func (w *restorer) subscribe(s *State) (ops []Op) {
+	if w.Mailbox != "" || w.Into != "" {
+		return nil
+	}
+	for _, name := range w.past.state.Subscriptions() {
+		if !s.Subscribed(name) {
+			ops = append(ops, Op{Subscribe: &Subscribe{Name: name, On: true}})
+		}
+	}
+	for _, name := range s.Subscriptions() {
+		if w.Exact && !w.past.state.Subscribed(name) {
+			ops = append(ops, Op{Subscribe: &Subscribe{Name: name}})
+		}
+	}
+	return ops[:min(len(ops), maxAtOnce)]
+}
+
+// removeMailboxes deletes, by Exact, mailboxes that came later. One into which something came
+// while the restore ran stays.
+func (w *restorer) removeMailboxes(ctx context.Context) error {
+	var later []*Mailbox
+	for _, m := range w.state().Mailboxes() {
+		if m.ID == Inbox || w.past.state.Mailbox(m.Name) != nil {
+			continue
+		}
+		m, err := w.now(ctx, m.Name)
+		if err != nil {
+			return err
+		}
+		if m != nil && m.newest() <= w.Since {
+			later = append(later, m)
+		}
+	}
+	for part := range slices.Chunk(later, maxAtOnce) {
+		if _, err := w.change(ctx, func(s *State) (ops []Op) {
+			for _, m := range part {
+				if now := s.MailboxByID(m.ID); now != nil && now.HighestModSeq == m.HighestModSeq {
+					ops = append(ops, Op{DeleteMailbox: &DeleteMailbox{Mailbox: m.ID}})
+				}
+			}
+			return ops
+		}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// newest is the last entry that touched a message that is there.
+func (m *Mailbox) newest() (seq uint64) {
+	for _, b := range m.blocks {
+		for i := range b.rows {
+			seq = max(seq, b.rows[i].mod.get())
+		}
+	}
+	return seq
+}
