@@ -96,6 +96,7 @@ func (s *server) register(api huma.API) {
 		s.mailboxes(api)
 		s.imports(api)
 		s.showStats(api)
+		s.past(api)
 	}
 	if s.spool != nil {
 		s.queue(api)

@@ -139,6 +139,9 @@ func sample(doc, schema schemaOf, property string, names map[string]string) any 
 	case "integer":
 		return 1
 	}
+	if schema["format"] == "date-time" {
+		return "2030-01-01T00:00:00Z"
+	}
 	if enum, ok := schema["enum"].([]any); ok {
 		return enum[0]
 	}

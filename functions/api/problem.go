@@ -58,6 +58,8 @@ func (s *server) problem(ctx context.Context, err error) error {
 		p.Type, p.Status, p.Detail = problemType+"match-required", http.StatusPreconditionRequired, "This request needs an If-Match with the ETag of the version it changes."
 	case p.Status == http.StatusNotFound:
 		p.Detail = "There is no such object."
+	case kind == kinds.Quota:
+		p.Detail = "There is no room for it."
 	case p.Status >= 500:
 		p.Detail = "The service could not do it; trying again may help."
 		s.log.ErrorContext(ctx, "api request failed", "kind", kind.String(), "err", err)

@@ -16,6 +16,7 @@ import (
 // Sums are what the accounts of domains and tenants hold together; *quota.Keeper. A
 // tenant's domain is "".
 type Sums interface {
+	Room(ctx context.Context, id *directory.Identity, messages, bytes int64) (account.Room, error)
 	Use(ctx context.Context, tenant, domain string) (quota.Sum, error)
 	Count(ctx context.Context, tenant, domain string) (quota.Sum, error)
 	Add(ctx context.Context, tenant, domain string, messages, bytes int64) error

@@ -31,6 +31,8 @@ type Restored struct {
 	Deleted    int64 // mailboxes, by Exact
 	Subscribed int64 // subscriptions changed
 
+	RemovedBytes int64 // of those
+
 	Since uint64 // the last entry before it
 	Done  bool   // false: it is to be gone on with
 }
@@ -102,7 +104,7 @@ func (w *restorer) fits(s *State, planned Restored) error {
 		return kinds.Errorf(kinds.Limit, "account: more than %d messages", MaxMessages)
 	}
 	t.Messages -= planned.Removed
-	t.Bytes -= w.removed
+	t.Bytes -= planned.RemovedBytes
 	if w.Room.Quota.Full(t, planned.Messages, planned.Bytes) {
 		return kinds.Errorf(kinds.Quota, "account: %d bytes in %d messages to be restored are over the quota of %d in %d",
 			planned.Bytes, planned.Messages, w.Room.Quota.Bytes, w.Room.Quota.Messages)
@@ -119,7 +121,6 @@ type restorer struct {
 	began   time.Time
 	targets []target
 	sim     *State // while it is dry: what has been done to mailboxes
-	removed int64  // bytes, by Exact
 	done    Restored
 }
 
@@ -166,7 +167,7 @@ func (w *restorer) choose(first bool) (err error) {
 // mailboxes, messages, then removals, and flags last, for only then is there surely room for
 // all keywords.
 func (w *restorer) run(ctx context.Context) (Restored, error) {
-	w.done, w.removed = Restored{Since: w.Since}, 0
+	w.done = Restored{Since: w.Since}
 	if err := w.mailboxes(ctx); err != nil {
 		return w.done, err
 	}

@@ -27,10 +27,9 @@ func (w *restorer) mailboxes(ctx context.Context) error {
 // change does one entry of changes to mailboxes and counts them.
 func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, err error) {
 	var did Restored
-	var bytes int64
 	err = w.do(ctx, func(s *State) ([]Op, error) {
 		ops := step(s)
-		n, did, bytes = len(ops), Restored{}, 0
+		n, did = len(ops), Restored{}
 		for i := range ops {
 			switch op := &ops[i]; {
 			case op.CreateMailbox != nil:
@@ -43,7 +42,7 @@ func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, e
 				m := s.MailboxByID(op.DeleteMailbox.Mailbox)
 				did.Deleted++
 				did.Removed += int64(m.Count)
-				bytes += m.Bytes
+				did.RemovedBytes += m.Bytes
 			}
 		}
 		return ops, s.roomForMailboxes(int(did.Created))
@@ -56,7 +55,7 @@ func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, e
 	w.done.Subscribed += did.Subscribed
 	w.done.Deleted += did.Deleted
 	w.done.Removed += did.Removed
-	w.removed += bytes
+	w.done.RemovedBytes += did.RemovedBytes
 	return n, nil
 }
 

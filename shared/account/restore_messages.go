@@ -240,7 +240,7 @@ func (w *restorer) remove(ctx context.Context, t target) error {
 		if msg := m.now.At(i); msg.ModSeq&maxSeq <= w.Since {
 			runs.add(i, msg.UID)
 			w.done.Removed++
-			w.removed += msg.Size
+			w.done.RemovedBytes += msg.Size
 		}
 	}
 	if w.Dry {

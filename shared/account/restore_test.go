@@ -66,7 +66,7 @@ func TestWhatVanishedComesBackInTheOldOrder(t *testing.T) {
 			t.Fatalf("UID %d is not what %d was", x.UID, uid)
 		}
 	}
-	if x := inbox.At(0); x.Flags != Seen|Flagged || len(x.Words) != 1 || x.ModSeq == was.At(0).ModSeq {
+	if x := inbox.At(0); x.Flags != was.At(0).Flags || len(x.Words) != 1 || x.ModSeq == was.At(0).ModSeq {
 		t.Errorf("UID 1: %+v", x)
 	}
 	if now.Mailbox("Trash").Len() != 1 {

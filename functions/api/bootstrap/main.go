@@ -51,7 +51,7 @@ func handler(p ports.Set, window time.Duration, log *slog.Logger) http.Handler {
 		Directory: dir,
 		Records:   p.Records,
 		Spool:     api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}, window),
-		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Now: wall, Log: log}),
+		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Blobs: blob.Store{Driver: p.Blobs}, Now: wall, Log: log}),
 		Mail:      &api.Mail{Accounts: accounts, Blobs: blob.Store{Driver: p.Blobs}},
 		Now:       wall,
 		Log:       log,
