@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/danielgtaylor/huma/v2"
@@ -100,6 +101,10 @@ func (s *server) pastProblem(ctx context.Context, err error) error {
 		err = kinds.Errorf(kinds.Invalid, "api: there was no mailbox of that name then")
 	case kind == kinds.Exists:
 		err = kinds.Errorf(kind, "api: there is a mailbox of that name")
+	case kind == kinds.Invalid || kind == kinds.Limit:
+		if text, ok := strings.CutPrefix(err.Error(), "account: "); ok {
+			err = kinds.Errorf(kind, "api: %s", text)
+		}
 	}
 	return s.problem(ctx, err)
 }
