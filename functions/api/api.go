@@ -86,6 +86,7 @@ func (s *server) register(api huma.API) {
 	s.tenants(api)
 	s.domains(api)
 	s.accounts(api)
+	s.deleted(api)
 	s.passwords(api)
 	s.aliases(api)
 	s.groups(api)

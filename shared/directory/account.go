@@ -296,8 +296,8 @@ func (d *Directory) RevokeAppPassword(ctx context.Context, s Scope, addr, id str
 	return d.tell(ctx, s, e)
 }
 
-// DeleteAccount closes an account's journal for good, then frees its address. One that
-// was interrupted is completed by the next.
+// DeleteAccount closes an account's journal, keeps a note by which it can come back for as long
+// as Config.Grace, then frees its address. One that was interrupted is completed by the next.
 func (d *Directory) DeleteAccount(ctx context.Context, s Scope, addr, match string) error {
 	key, dom, e, version, err := d.object(ctx, s, addr, kindAccount)
 	if err != nil {
@@ -307,6 +307,9 @@ func (d *Directory) DeleteAccount(ctx context.Context, s Scope, addr, match stri
 		return err
 	}
 	if err := d.accounts.Close(ctx, e.Account, s.by(), "deleted"); err != nil {
+		return err
+	}
+	if err := d.noteDeleted(ctx, key, e); err != nil {
 		return err
 	}
 	if err := d.dismiss(ctx, s, dom, key); err != nil {

@@ -89,6 +89,23 @@ func TestADeadStepBlocksNobody(t *testing.T) {
 		"delete an account", func(w *world, n int) { w.account(user(n)) },
 		func(w *world, d *directory.Directory, n int) error { return d.DeleteAccount(w.ctx, root, user(n), "") },
 		func(_ *testing.T, w *world, n int) { w.group(user(n)) },
+	}, {
+		"undelete an account", func(w *world, n int) {
+			w.account(user(n))
+			porttest.OK(w.t, w.DeleteAccount(w.ctx, root, user(n), ""))
+		},
+		func(w *world, d *directory.Directory, n int) error {
+			_, err := d.UndeleteAccount(w.ctx, root, user(n), directory.Undelete{})
+			return err
+		},
+		func(t *testing.T, w *world, n int) {
+			if st := standing(t, w, user(n)); st.Closed != "" || st.Generation == 0 {
+				t.Errorf("it is not open: %+v", st)
+			}
+			w.reaches(user(n), user(n))
+			_, err := w.UndeleteAccount(w.ctx, root, user(n), directory.Undelete{})
+			porttest.Kind(t, err, kinds.NotFound)
+		},
 	}}
 	for _, step := range steps {
 		for _, mode := range []faults.Mode{faults.FailBefore, faults.FailAfter} {

@@ -23,7 +23,7 @@ type Accounts interface {
 	// Access notes a suspension or a new password under a generation, which ends the
 	// sessions of lower ones. A generation that the journal has reached changes nothing.
 	Access(ctx context.Context, ref account.Ref, by account.By, suspended bool, generation uint32) error
-	// Close ends the journal for good. Idempotent.
+	// Close ends the journal; a reason of "" opens it again. Idempotent.
 	Close(ctx context.Context, ref account.Ref, by account.By, reason string) error
 	// Usage gives the account's running totals.
 	Usage(ctx context.Context, ref account.Ref) (account.Totals, error)
@@ -36,6 +36,7 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Passwords Passwords
+	Grace     time.Duration // how long a deleted account can come back; 0: account.DefaultWindow
 	// LookupTXT reads DNS TXT records for the proof of a domain; net.Resolver has it.
 	// nil: domains can be proven by service keys only.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
@@ -48,6 +49,7 @@ type Directory struct {
 	now       func() time.Time
 	log       *slog.Logger
 	hasher    *hasher
+	graceTime time.Duration
 	lookupTXT func(ctx context.Context, name string) ([]string, error)
 	resolved  *cache[*Resolution] // by address
 	scopes    *cache[any]         // Service, Tenant and Domain by record key
@@ -56,7 +58,7 @@ type Directory struct {
 // New makes a directory.
 func New(c Config) *Directory {
 	return &Directory{
-		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords), lookupTXT: c.LookupTXT,
+		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords), lookupTXT: c.LookupTXT, graceTime: c.Grace,
 		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
 	}
 }

@@ -168,7 +168,7 @@ func (s *Service) wireStores(set ports.Set) {
 	s.accounts = account.New(account.Config{Journal: s.ports.Journal, Notify: s.ports.Notify, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now,
 		Log: s.log, Compact: compaction.Asker(s.ports.Queue), Window: st.HistoryWindow, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
 		Grown: func(ref account.Ref, by account.By, messages, bytes int64) { s.quota.Grown(ref, by, messages, bytes) }})
-	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Now: now,
+	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: net.DefaultResolver.LookupTXT})
 	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})
 }

@@ -90,3 +90,32 @@ func moment(t *testing.T) string {
 	until(t, "time goes on", func() bool { return time.Since(at) > 20*time.Millisecond })
 	return at.Add(10 * time.Millisecond).UTC().Format(time.RFC3339Nano)
 }
+
+// An account that was deleted comes back with its mail and its password.
+func TestADeletedAccountIsUndeleted(t *testing.T) {
+	w := world.Start(t, world.Config{})
+	c := loginIMAP(t, w, world.Alice)
+	text := "Subject: kept\r\n\r\nbody\r\n"
+	put := c.Append("INBOX", int64(len(text)), nil)
+	if _, err := put.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := put.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := put.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	w.Godwit("account", "delete", world.Alice)
+	_, domain, _ := strings.Cut(world.Alice, "@")
+	if list := w.Godwit("account", "deleted", domain); !strings.Contains(list, world.Alice) {
+		t.Errorf("deleted accounts:\n%s", list)
+	}
+	w.Godwit("account", "undelete", world.Alice)
+	if got := mailbox(t, w, world.Alice); len(got) != 1 || got[0] != text {
+		t.Errorf("it has %q", got)
+	}
+	if list := w.Godwit("account", "deleted", domain); strings.Contains(list, world.Alice) {
+		t.Errorf("deleted accounts:\n%s", list)
+	}
+}

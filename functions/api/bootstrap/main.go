@@ -45,7 +45,7 @@ func handler(p ports.Set, window time.Duration, log *slog.Logger) http.Handler {
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
 		Compact: compaction.Asker(p.Queue)})
 	mux := http.NewServeMux()
-	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Now: wall, Log: log,
+	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Grace: window, Now: wall, Log: log,
 		LookupTXT: net.DefaultResolver.LookupTXT})
 	mux.Handle("/", api.New(api.Config{
 		Directory: dir,

@@ -49,7 +49,8 @@ func accounts(c *connection) *cobra.Command {
 		appPasswords(c, addresses), history(c, addresses), restore(c, addresses),
 		c.patcher("suspend ADDRESS", "Suspend an account: it receives nothing and can't log in", "accounts", "address", object{"suspended": true}, fields...),
 		c.patcher("resume ADDRESS", "End an account's suspension", "accounts", "address", object{"suspended": false}, fields...),
-		c.deleter("delete ADDRESS", "Delete an account with its mail and free its address", "accounts", "address", "account %s is deleted"),
+		c.deleter("delete ADDRESS", "Delete an account and free its address; for some weeks it can come back", "accounts", "address", "account %s is deleted"),
+		deletedAccounts(c), undelete(c),
 	)
 }
 
