@@ -1,5 +1,6 @@
 // Package sweep goes round all accounts and removes what nobody can ask for any more: entries
-// from before the window of each account's past, and snapshots that no other needs.
+// from before the window of each account's past, snapshots that no other needs, and blobs
+// that no account refers to any more.
 package sweep
 
 import (
@@ -27,6 +28,7 @@ type Directory interface {
 type Step struct {
 	Accounts  Accounts
 	Directory Directory
+	Release   *Release // nil: no blob is removed
 	Log       *slog.Logger
 }
 
@@ -35,6 +37,7 @@ type Result struct {
 	Accounts, Failed, Trimmed int // accounts; of Trimmed some entries were removed
 	Objects                   int
 	Bytes                     int64
+	Released
 }
 
 // Round sweeps all accounts, one after the other. An account that fails keeps no other
@@ -53,9 +56,13 @@ func (s *Step) Round(ctx context.Context) (r Result, err error) {
 			s.sweep(ctx, a.Ref, &r)
 		}
 		if page.After = next; next == "" {
-			return r, nil
+			break
 		}
 	}
+	if s.Release != nil {
+		r.Released, err = s.Release.Round(ctx)
+	}
+	return r, err
 }
 
 func (s *Step) sweep(ctx context.Context, ref account.Ref, r *Result) {
@@ -94,7 +101,8 @@ func (s *Step) Run(ctx context.Context) {
 		case err != nil:
 			s.Log.Error("sweeping accounts", "error", err)
 		default:
-			s.Log.Info("swept", "accounts", r.Accounts, "failed", r.Failed, "trimmed", r.Trimmed, "objects", r.Objects, "bytes", r.Bytes)
+			s.Log.Info("swept", "accounts", r.Accounts, "failed", r.Failed, "trimmed", r.Trimmed, "objects", r.Objects, "bytes", r.Bytes,
+				"blobs", r.Blobs, "released", r.BlobBytes)
 		}
 	}
 }

@@ -25,6 +25,7 @@ func (h *Held) Reachable() bool { return h.Messages > 0 || h.Later }
 // as it can't without a snapshot from before that time, all are said to have come later. An
 // account that was deleted before that time holds none. What a sweep has left out of the
 // snapshots is not told of. What is broken ends it: the error then says that nothing is known.
+// It is kinds.NotFound only where there is no such account, which holds nothing.
 func (s *Store) Held(ctx context.Context, ref Ref, since time.Time, fn func(Held) error) error {
 	if err := ref.check(); err != nil {
 		return err
@@ -34,13 +35,22 @@ func (s *Store) Held(ctx context.Context, ref Ref, since time.Time, fn func(Held
 	if err != nil {
 		return err
 	}
+	err = c.held(ctx, head, Millis(since), fn)
+	if kinds.Is(err, kinds.NotFound) {
+		return kinds.Wrap(kinds.Corrupt, err, "account: something of it is gone")
+	}
+	return err
+}
+
+func (c *core) held(ctx context.Context, head Head, since int64, fn func(Held) error) (err error) {
+	s := c.store
 	var newest *snapshot
 	if text := head.Standing.Snapshot; text != "" {
-		if newest, err = s.readSnapshot(ctx, ref, text); err != nil {
+		if newest, err = s.readSnapshot(ctx, c.ref, text); err != nil {
 			return err
 		}
 	}
-	then, err := c.past(ctx, newest, Millis(since))
+	then, err := c.past(ctx, newest, since)
 	if err != nil {
 		return err
 	}

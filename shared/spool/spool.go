@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -19,6 +20,8 @@ import (
 
 const (
 	space   = "spool"
+	sentTo  = "spool-sent" // jobs that were tried again, for as long as a queue may have them
+	keepJob = 20 * 24 * time.Hour
 	version = 1
 	// MaxPage is how many jobs one List returns at most: their bodies are up to 192 KiB each.
 	MaxPage = 100
@@ -132,10 +135,56 @@ func (s *Spool) RetryAs(ctx context.Context, id string, body []byte) error {
 	if body != nil {
 		j.Body = body
 	}
+	if err := s.remember(ctx, j); err != nil {
+		return err
+	}
 	if err := s.Queue.Send(ctx, j.Queue, queue.Message{Group: j.Tenant, Body: j.Body}); err != nil {
 		return err
 	}
 	return s.forget(ctx, id, version)
+}
+
+// remember notes a job that is about to go to its queue, where nobody can look for it.
+func (s *Spool) remember(ctx context.Context, j Job) error {
+	value, err := cbor.Marshal(j)
+	if err != nil {
+		return kinds.Wrap(kinds.Internal, err, "spool: encode")
+	}
+	r := records.Record{Key: records.Key{Space: sentTo, ID: j.ID}, Value: value, Expires: s.Now().Add(keepJob)}
+	_, err = s.Records.Put(ctx, r, 0)
+	var met *records.Changed
+	if errors.As(err, &met) && met.Current != nil {
+		_, err = s.Records.Put(ctx, r, met.Current.Version)
+	}
+	return err
+}
+
+// Each tells fn of all jobs that are parked, and of those that were tried again within the
+// last 20 days, in which a queue may have them. A job that is tried again meanwhile is told of.
+func (s *Spool) Each(ctx context.Context, fn func(Job) error) error {
+	// A job is noted as sent before it is no longer parked.
+	for _, in := range []string{space, sentTo} {
+		for after := ""; ; {
+			found, err := s.Records.List(ctx, in, "", after, MaxPage)
+			if err != nil {
+				return err
+			}
+			for _, r := range found {
+				j, err := decode(r)
+				if err != nil {
+					return err
+				}
+				if err := fn(j); err != nil {
+					return err
+				}
+				after = r.ID
+			}
+			if len(found) < MaxPage {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // Drop forgets the job: what it was to do is never done. kinds.NotFound.

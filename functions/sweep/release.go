@@ -1,0 +1,295 @@
+package sweep
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+	"time"
+
+	"github.com/cespare/xxhash/v2"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+const (
+	// minAge is how old a blob is that may be removed: twice what SQS keeps a job, so that no
+	// job in flight refers to it, also when what was left of it became a new job.
+	minAge = 30 * 24 * time.Hour
+	// margin is by how much more than the window the past is kept: a restore to a second at
+	// its very start may be on its way, with what it knows up to 15 minutes old.
+	margin = time.Hour
+	// everyDays is in how many days a tenant has its turn: to learn what its accounts hold
+	// takes some reads of each.
+	everyDays = 7
+	// maxEpochs is of how many epochs the journal of an account is looked for that is in no
+	// directory.
+	maxEpochs = 4
+)
+
+// Holders tell what accounts hold; *account.Store.
+type Holders interface {
+	Held(ctx context.Context, ref account.Ref, since time.Time, fn func(account.Held) error) error
+}
+
+// Release removes blobs to which nobody's way leads any more: no account of the tenant has had
+// it since the start of the window, nor has any other of its owners, and no job that is parked
+// or in flight is to bring it. Those that crashed writers have left are such from the beginning.
+//
+// It notes nothing: what may go is found anew each time in the journals, which are the truth. So
+// it may die anywhere and run twice. Where anything of a tenant can't be read, all of the
+// tenant's blobs stay.
+type Release struct {
+	Accounts  Holders
+	Directory Directory
+	Blobs     blob.Store
+	Spool     *spool.Spool
+	Queue     queue.Driver
+	// Forever: the queue keeps jobs for as long as it takes. Then there is a release only
+	// while it is empty.
+	Forever bool
+	Window  time.Duration // 0: account.DefaultWindow
+	Now     func() time.Time
+	Log     *slog.Logger
+}
+
+// Released is what was removed.
+type Released struct {
+	Blobs     int
+	BlobBytes int64
+}
+
+// Round removes blobs of the tenants whose turn it is today. A tenant that fails keeps no other
+// back; the error is one of the stores that all need, or of ctx.
+func (r *Release) Round(ctx context.Context) (total Released, err error) {
+	today := uint64(r.Now().Unix() / (24 * 60 * 60))
+	return r.each(ctx, func(tenant string) bool { return (today+xxhash.Sum64String(tenant))%everyDays == 0 })
+}
+
+// All is Round for all tenants.
+func (r *Release) All(ctx context.Context) (Released, error) {
+	return r.each(ctx, func(string) bool { return true })
+}
+
+func (r *Release) each(ctx context.Context, due func(tenant string) bool) (total Released, err error) {
+	if r.Forever {
+		if empty, err := r.empty(ctx); !empty || err != nil {
+			return total, err
+		}
+	}
+	// What comes into the queue from here on is new, or was noted as tried again.
+	var jobs *inFlight
+	for after := ""; ; {
+		// Tenants are named by their blobs: those of one that is no more go, too.
+		found, err := r.Blobs.Driver.List(ctx, blob.Messages, after, 1)
+		if err != nil || len(found) == 0 {
+			return total, err
+		}
+		tenant, _, ok := strings.Cut(found[0].Name[len(blob.Messages):], "/")
+		if !ok {
+			after = found[0].Name
+			continue
+		}
+		after = blob.Messages + tenant + "0" // the byte after the slash: all that begins with the tenant's name and a slash is before it
+		if !due(tenant) {
+			continue
+		}
+		if jobs == nil {
+			if jobs, err = r.jobs(ctx); err != nil {
+				return total, err
+			}
+		}
+		done, err := r.tenant(ctx, tenant, jobs)
+		total.Blobs += done.Blobs
+		total.BlobBytes += done.BlobBytes
+		if ctx.Err() != nil {
+			return total, kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
+		}
+		if err != nil {
+			r.Log.Error("blobs that nobody needs cannot be removed", "tenant", tenant, "error", err)
+		}
+	}
+}
+
+// empty tells whether there is no job in the queue.
+func (r *Release) empty(ctx context.Context) (bool, error) {
+	for _, name := range []string{queue.Deliver, queue.Dead(queue.Deliver)} { // from one to the other, never back
+		d, err := r.Queue.Depth(ctx, name)
+		if err != nil || d != (queue.Depth{}) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// inFlight are the blobs of jobs that are parked, or were tried again not long ago.
+type inFlight struct {
+	blobs   map[uint64]struct{}
+	unknown map[string]error // by tenant: a job that can't be read
+}
+
+// noTenant is where jobs are parked of which nobody knows whose they are.
+const noTenant = "-"
+
+func (r *Release) jobs(ctx context.Context) (*inFlight, error) {
+	f := &inFlight{blobs: map[uint64]struct{}{}, unknown: map[string]error{}}
+	return f, r.Spool.Each(ctx, func(j spool.Job) error {
+		d, err := delivery.Decode(j.Body)
+		if err != nil {
+			f.unknown[j.Tenant] = kinds.Wrap(kinds.Of(err), err, "parked job "+j.ID)
+			return nil
+		}
+		f.blobs[key(d.Blob.Name)] = struct{}{}
+		return nil
+	})
+}
+
+func key(name string) uint64 { return xxhash.Sum64String(name) }
+
+// round is a release of one tenant's blobs.
+type round struct {
+	*Release
+	tenant string
+	since  time.Time
+	held   map[uint64]struct{} // blobs' names' hashes: two that are alike keep both
+	asked  map[string]bool     // accounts
+}
+
+func (r *Release) tenant(ctx context.Context, tenant string, jobs *inFlight) (done Released, err error) {
+	for _, of := range []string{tenant, noTenant} {
+		if err := jobs.unknown[of]; err != nil {
+			return done, err
+		}
+	}
+	window := r.Window
+	if window == 0 {
+		window = account.DefaultWindow
+	}
+	now := r.Now()
+	w := &round{Release: r, tenant: tenant, since: now.Add(-window - margin), held: map[uint64]struct{}{}, asked: map[string]bool{}}
+	prefix := blob.Messages + tenant + "/"
+	learnt := false
+	for after := ""; ; {
+		list, err := r.Blobs.Driver.List(ctx, prefix, after, blob.MaxPage)
+		if err != nil {
+			return done, err
+		}
+		for _, o := range list {
+			after = o.Name
+			made, ok := generation(o.Name[len(prefix):])
+			if ok && now.Sub(made) < minAge {
+				return done, nil // and so are all that follow
+			}
+			if _, flies := jobs.blobs[key(o.Name)]; flies || !ok || now.Sub(o.Modified) < minAge {
+				continue
+			}
+			if !learnt { // not before there is one that is old enough
+				if err := w.learn(ctx); err != nil {
+					return done, err
+				}
+				learnt = true
+			}
+			gone, err := w.release(ctx, o.Name)
+			if err != nil {
+				return done, err
+			}
+			if gone {
+				done.Blobs++
+				done.BlobBytes += o.Size
+			}
+		}
+		if len(list) < blob.MaxPage {
+			return done, nil
+		}
+	}
+}
+
+// generation is when a blob was made, by what follows the tenant in its name: to the hour, at
+// its end.
+func generation(name string) (time.Time, bool) {
+	hour, _, ok := strings.Cut(name, "/")
+	t, err := time.Parse("2006010215", hour)
+	return t.Add(time.Hour), ok && err == nil
+}
+
+// learn asks all accounts of the tenant what they hold.
+func (w *round) learn(ctx context.Context) error {
+	page := directory.Page{Limit: directory.MaxPage}
+	for {
+		list, next, err := w.Directory.Accounts(ctx, directory.Scope{Tenant: w.tenant, Actor: "sweep"}, page)
+		if kinds.Is(err, kinds.NotFound) {
+			return nil // the tenant is no more; its blobs name their owners
+		}
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			w.asked[string(a.Ref.ID)] = true
+			if err := w.ask(ctx, a.Ref); err != nil {
+				return err
+			}
+		}
+		if page.After = next; next == "" {
+			return nil
+		}
+	}
+}
+
+func (w *round) ask(ctx context.Context, ref account.Ref) error {
+	return w.Accounts.Held(ctx, ref, w.since, func(h account.Held) error {
+		if h.Reachable() {
+			w.held[key(h.Content.Blob.Name)] = struct{}{}
+		}
+		return ctx.Err()
+	})
+}
+
+// release removes the blob unless an account holds it.
+func (w *round) release(ctx context.Context, name string) (gone bool, err error) {
+	if _, ok := w.held[key(name)]; ok {
+		return false, nil
+	}
+	h, err := w.Blobs.ReadHeader(ctx, name)
+	switch {
+	case kinds.Is(err, kinds.NotFound):
+		return false, nil // another round was faster
+	case kinds.Is(err, kinds.Corrupt), kinds.Is(err, kinds.TooNew):
+		w.Log.Warn("a blob that nobody needs stays: its header can't be read", "blob", name, "error", err)
+		return false, nil
+	case err != nil:
+		return false, err
+	}
+	if len(h.Owners) == 0 {
+		return false, nil // nobody can be asked
+	}
+	for _, owner := range h.Owners {
+		if err := w.owner(ctx, owner); err != nil {
+			return false, err
+		}
+	}
+	if _, ok := w.held[key(name)]; ok {
+		return false, nil
+	}
+	return true, w.Blobs.Driver.Delete(ctx, name)
+}
+
+// owner asks an owner that is in no directory: an account that was deleted may come back within
+// the window.
+func (w *round) owner(ctx context.Context, id string) error {
+	if w.asked[id] {
+		return nil
+	}
+	for epoch := range uint32(maxEpochs) {
+		err := w.ask(ctx, account.Ref{ID: account.ID(id), Epoch: epoch + 1, Tenant: w.tenant})
+		if err != nil && !kinds.Is(err, kinds.NotFound) && !kinds.Is(err, kinds.Invalid) {
+			return err
+		}
+	}
+	w.asked[id] = true
+	return nil
+}
