@@ -2,6 +2,7 @@ package imap
 
 import (
 	"bufio"
+	"compress/flate"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -99,8 +100,9 @@ func BenchmarkFetchBody(b *testing.B) {
 // BenchmarkIdleConnection reports the memory of a connection that idles with a mailbox
 // selected, in heap and stacks, without and with TLS; with TLS the client's side counts too.
 func BenchmarkIdleConnection(b *testing.B) {
-	for _, secure := range []bool{false, true} {
-		b.Run(fmt.Sprintf("tls=%v", secure), func(b *testing.B) {
+	for _, kind := range []string{"clear", "tls", "compressed"} {
+		secure, squeezed := kind == "tls", kind == "compressed"
+		b.Run(kind, func(b *testing.B) {
 			w := newWorld(b)
 			l, err := net.Listen("tcp", "127.0.0.1:0")
 			if err != nil {
@@ -124,7 +126,7 @@ func BenchmarkIdleConnection(b *testing.B) {
 			const n = 1000
 			conns := make([]net.Conn, n)
 			before := inUse()
-			one := make([]byte, 1)
+			deflater := newDeflater(b)
 			for i := range conns {
 				c, err := net.Dial("tcp", l.Addr().String())
 				if err != nil {
@@ -134,18 +136,20 @@ func BenchmarkIdleConnection(b *testing.B) {
 					c = tls.Client(c, w.trust)
 				}
 				conns[i] = c
-				fmt.Fprintf(c, "a LOGIN %s %q\r\nb SELECT INBOX\r\nc IDLE\r\n", w.id.Address, testPassword)
-				for one[0] != '+' { // which is in no line before
-					if _, err := io.ReadFull(c, one); err != nil {
-						b.Fatal(err)
-					}
+				fmt.Fprintf(c, "a LOGIN %s %q\r\nb SELECT INBOX\r\n", w.id.Address, testPassword)
+				var in, out = io.Reader(c), io.Writer(c)
+				until(b, in, "b OK")
+				if squeezed {
+					fmt.Fprint(c, "c COMPRESS DEFLATE\r\n")
+					until(b, in, "c OK")
+					in, out = deflater.reset(c)
 				}
-				one[0] = 0
-				for one[0] != '\n' {
-					if _, err := io.ReadFull(c, one); err != nil {
-						b.Fatal(err)
-					}
+				for range 20 {
+					fmt.Fprint(out, "d NOOP\r\n")
+					until(b, in, "d OK")
 				}
+				fmt.Fprint(out, "e IDLE\r\n")
+				until(b, in, "+ ")
 			}
 			each := float64(inUse()-before) / n
 			for _, c := range conns {
@@ -156,6 +160,44 @@ func BenchmarkIdleConnection(b *testing.B) {
 			b.ReportMetric(each, "B/conn")
 		})
 	}
+}
+
+// until reads up to the end of a line that begins so.
+func until(b *testing.B, r io.Reader, start string) {
+	line, one := "", make([]byte, 1)
+	for {
+		if _, err := io.ReadFull(r, one); err != nil {
+			b.Fatal(err)
+		}
+		if line += string(one); one[0] == '\n' {
+			if strings.HasPrefix(line, start) {
+				return
+			}
+			line = ""
+		}
+	}
+}
+
+// deflater is a client's side of COMPRESS that is used for one connection after the other.
+type deflater struct {
+	w *flate.Writer
+	r io.ReadCloser
+}
+
+func newDeflater(b *testing.B) *deflater {
+	w, err := flate.NewWriter(nil, flate.BestSpeed)
+	if err != nil {
+		b.Fatal(err)
+	}
+	return &deflater{w, flate.NewReader(strings.NewReader(""))}
+}
+
+func (d *deflater) reset(c net.Conn) (io.Reader, io.Writer) {
+	d.w.Reset(c)
+	if err := d.r.(flate.Resetter).Reset(bufio.NewReaderSize(c, 16), nil); err != nil {
+		panic(err)
+	}
+	return d.r, &compressed{c, d.w}
 }
 
 func inUse() int64 {

@@ -111,3 +111,32 @@ func TestNoBYEFallsIntoAResponse(t *testing.T) {
 		}
 	})
 }
+
+// A client that says nothing for long is told so, in the middle of a line too.
+func TestSilentClientsAreLoggedOut(t *testing.T) {
+	for sent, want := range map[string]time.Duration{"": strangerPatience, "a NO": linePatience, "a NOOP\r\n": strangerPatience} {
+		synctest.Test(t, func(t *testing.T) {
+			ours, theirs := net.Pipe()
+			ended := make(chan struct{})
+			go func() {
+				defer close(ended)
+				New(Config{Log: slog.New(slog.DiscardHandler)}).run(t.Context(), theirs, true, false)
+			}()
+			r := bufio.NewReader(ours)
+			if _, err := r.ReadString('\n'); err != nil {
+				t.Fatal(err)
+			}
+			began := time.Now()
+			if sent != "" {
+				if _, err := io.WriteString(ours, sent); err != nil {
+					t.Fatal(err)
+				}
+			}
+			rest, err := io.ReadAll(r)
+			if err != nil || !strings.HasSuffix(string(rest), "* BYE Autologout, idle for too long\r\n") || time.Since(began) != want {
+				t.Errorf("%q: %q after %v, %v", sent, rest, time.Since(began), err)
+			}
+			<-ended
+		})
+	}
+}

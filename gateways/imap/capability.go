@@ -8,10 +8,17 @@ import (
 )
 
 // capabilities are what the client may make use of now.
+//
+// LITERAL- (RFC 7888) has clients ask before they send much; one that doesn't is served all
+// the same. CHILDREN is RFC 3348, ESEARCH RFC 4731, APPENDLIMIT RFC 7889, STATUS=SIZE
+// RFC 8438, SAVEDATE RFC 8514.
 func (s *session) capabilities() string {
 	list := []string{"IMAP4rev2", "IMAP4rev1", "LITERAL-", "SASL-IR", "ID"}
 	switch {
 	case s.account != nil:
+		if s.conn.z == nil {
+			list = append(list, "COMPRESS=DEFLATE")
+		}
 		list = append(list, "ENABLE", "IDLE", "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
 			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",

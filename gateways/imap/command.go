@@ -14,7 +14,7 @@ const (
 	maxLiterals = 64 << 10 // of all of them in one command
 	maxRaw      = 8 << 10  // bytes of a line that answers a continuation request
 	maxMistakes = 20       // lines that are no command, until the connection ends
-	maxStrikes  = 3        // unknown commands before login, until it does
+	maxStrikes  = 2        // unknown commands before login that are let pass
 )
 
 const tooLarge = "NO [LIMIT] Literals are limited to 4096 octets in this command"

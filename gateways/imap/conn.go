@@ -37,6 +37,7 @@ type conn struct {
 	net.Conn
 	w        wire.Writer
 	in       input
+	z        *squeeze      // nil without COMPRESS
 	closed   chan struct{} // when the session has ended
 	lent     bool          // the writer is somebody else's while the client is waited for
 	mistakes int
@@ -75,9 +76,26 @@ func (o out) Write(p []byte) (int, error) {
 	if err := o.c.Conn.SetWriteDeadline(time.Now().Add(patience)); err != nil {
 		return 0, err
 	}
-	n, err := o.c.Conn.Write(p)
+	err := o.c.put(p)
 	o.c.broken = o.c.broken || err != nil // what broke off here can't be gone on with
-	return n, err
+	return len(p), err
+}
+
+// put writes to the connection.
+func (c *conn) put(p []byte) error {
+	if c.z != nil {
+		return c.z.write(p)
+	}
+	_, err := c.Conn.Write(p)
+	return err
+}
+
+// read reads what the client has said.
+func (c *conn) read(p []byte) (int, error) {
+	if c.z != nil {
+		return c.z.read(p)
+	}
+	return c.receive(p)
 }
 
 // receive is the one place where the client is waited for. What was answered goes out
@@ -201,7 +219,7 @@ func (c *conn) sayBye(reason string) {
 		return
 	}
 	_ = c.Conn.SetWriteDeadline(time.Now().Add(lingerTime))
-	_, _ = c.Conn.Write([]byte("* BYE " + reason + "\r\n"))
+	_ = c.put([]byte("* BYE " + reason + "\r\n"))
 }
 
 // lost is what is done about an error of reading: a client that said nothing for too long

@@ -73,6 +73,7 @@ type Gateway struct {
 	panics   *prometheus.CounterVec
 	out      wire.Buffers
 	in       inputs
+	codecs   codecs
 }
 
 // New makes a gateway.

@@ -48,6 +48,7 @@ func handlers() map[string]handler {
 		"SETQUOTA":     {state: member, run: (*session).setQuota},
 		"APPEND":       {state: member, streams: true, run: (*session).append},
 		"IDLE":         {state: member, run: (*session).idling},
+		"COMPRESS":     {state: member, run: (*session).compress},
 		"CHECK":        {state: member, run: (*session).noop},
 		"CLOSE":        {state: inMailbox, run: (*session).close},
 		"UNSELECT":     {state: inMailbox, run: (*session).close},

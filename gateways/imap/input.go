@@ -35,7 +35,7 @@ func (in *input) fill() error {
 	if in.large == nil {
 		in.large = in.pool.get()
 	}
-	n, err := in.conn.receive(in.large[:])
+	n, err := in.conn.read(in.large[:])
 	in.buf = in.large[:n]
 	if n > 0 {
 		return nil
@@ -49,7 +49,13 @@ func (in *input) fill() error {
 // wait is fill for a connection that may say nothing for long.
 func (in *input) wait() error {
 	in.release()
-	n, err := in.conn.receive(in.small[:])
+	n, err := 0, error(nil)
+	if in.conn.z != nil {
+		n, err = in.conn.z.sleep(in.small[:])
+	}
+	if n == 0 && err == nil {
+		n, err = in.conn.read(in.small[:])
+	}
 	in.buf = in.small[:n]
 	if n > 0 {
 		return nil

@@ -34,6 +34,8 @@ type session struct {
 	secure  bool
 	// wantsTLS is set when the client has said STARTTLS and was told OK.
 	wantsTLS bool
+	// startCompress is set when the client has said COMPRESS and was told OK.
+	startCompress bool
 
 	// Used by the reading goroutine only.
 	line    []byte // the command at hand
@@ -166,6 +168,13 @@ func (s *session) do(cmd *command, h handler) error {
 			return err
 		}
 		return errOver
+	}
+	if s.startCompress {
+		s.startCompress = false
+		if err := s.w().Flush(); err != nil {
+			return err
+		}
+		s.conn.z = &squeeze{conn: s.conn, codecs: &s.gateway.codecs}
 	}
 	if cmd.name == "LOGOUT" && err == nil {
 		return errors.Join(s.w().Flush(), errOver)
