@@ -34,7 +34,15 @@ const (
 
 // Holders tell what accounts hold; *account.Store.
 type Holders interface {
+	Head(ctx context.Context, ref account.Ref) (account.Head, error)
 	Held(ctx context.Context, ref account.Ref, since time.Time, fn func(account.Held) error) error
+}
+
+// Homes are where accounts live, or can come back to; *directory.Directory.
+type Homes interface {
+	Directory
+	Domains(ctx context.Context, s directory.Scope, after string, limit int) ([]directory.Domain, error)
+	Deleted(ctx context.Context, s directory.Scope, domain, after string, limit int) ([]directory.Deleted, error)
 }
 
 // Release removes blobs to which nobody's way leads any more: no account of the tenant has had
@@ -46,7 +54,7 @@ type Holders interface {
 // tenant's blobs stay.
 type Release struct {
 	Accounts  Holders
-	Directory Directory
+	Directory Homes
 	Blobs     blob.Store
 	Spool     *spool.Spool
 	Queue     queue.Driver
@@ -217,11 +225,13 @@ func generation(name string) (time.Time, bool) {
 	return t.Add(time.Hour), ok && err == nil
 }
 
-// learn asks all accounts of the tenant what they hold.
+// learn asks all accounts of the tenant what they hold, also those that were deleted, for as
+// long as the directory can give them back.
 func (w *round) learn(ctx context.Context) error {
+	who := directory.Scope{Tenant: w.tenant, Actor: "sweep"}
 	page := directory.Page{Limit: directory.MaxPage}
 	for {
-		list, next, err := w.Directory.Accounts(ctx, directory.Scope{Tenant: w.tenant, Actor: "sweep"}, page)
+		list, next, err := w.Directory.Accounts(ctx, who, page)
 		if kinds.Is(err, kinds.NotFound) {
 			return nil // the tenant is no more; its blobs name their owners
 		}
@@ -229,19 +239,71 @@ func (w *round) learn(ctx context.Context) error {
 			return err
 		}
 		for _, a := range list {
-			w.asked[string(a.Ref.ID)] = true
-			if err := w.ask(ctx, a.Ref); err != nil {
+			if err := w.whole(ctx, a.Ref); err != nil {
 				return err
 			}
 		}
 		if page.After = next; next == "" {
+			break
+		}
+	}
+	for after := ""; ; {
+		domains, err := w.Directory.Domains(ctx, who, after, directory.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, d := range domains {
+			after = d.Name
+			if !d.Active {
+				continue
+			}
+			if err := w.deleted(ctx, who, d.Name); err != nil && !kinds.Is(err, kinds.NotFound) {
+				return err
+			}
+		}
+		if len(domains) < directory.MaxPage {
 			return nil
 		}
 	}
 }
 
-func (w *round) ask(ctx context.Context, ref account.Ref) error {
-	return w.Accounts.Held(ctx, ref, w.since, func(h account.Held) error {
+func (w *round) deleted(ctx context.Context, who directory.Scope, domain string) error {
+	for after := ""; ; {
+		list, err := w.Directory.Deleted(ctx, who, domain, after, directory.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, a := range list {
+			after = string(a.Ref.ID)
+			if err := w.whole(ctx, a.Ref); err != nil {
+				return err
+			}
+		}
+		if len(list) < directory.MaxPage {
+			return nil
+		}
+	}
+}
+
+// whole asks an account that is in the directory. If it is closed, it holds what it had then: its
+// deletion may have been interrupted, and completed long after.
+func (w *round) whole(ctx context.Context, ref account.Ref) error {
+	h, err := w.Accounts.Head(ctx, ref)
+	if err != nil {
+		return err
+	}
+	since := w.since
+	if h.Standing.Closed != "" {
+		if open := time.UnixMilli(h.Time - 1); open.Before(since) {
+			since = open
+		}
+	}
+	w.asked[string(ref.ID)] = true
+	return w.ask(ctx, ref, since)
+}
+
+func (w *round) ask(ctx context.Context, ref account.Ref, since time.Time) error {
+	return w.Accounts.Held(ctx, ref, since, func(h account.Held) error {
 		if h.Reachable() {
 			w.held[key(h.Content.Blob.Name)] = struct{}{}
 		}
@@ -285,7 +347,7 @@ func (w *round) owner(ctx context.Context, id string) error {
 		return nil
 	}
 	for epoch := range uint32(maxEpochs) {
-		err := w.ask(ctx, account.Ref{ID: account.ID(id), Epoch: epoch + 1, Tenant: w.tenant})
+		err := w.ask(ctx, account.Ref{ID: account.ID(id), Epoch: epoch + 1, Tenant: w.tenant}, w.since)
 		if err != nil && !kinds.Is(err, kinds.NotFound) && !kinds.Is(err, kinds.Invalid) {
 			return err
 		}

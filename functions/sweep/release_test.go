@@ -70,6 +70,34 @@ func TestADeletedAccountsBlobsGoAfterTheWindow(t *testing.T) {
 	}
 }
 
+// A deletion that was interrupted gives the account back for as long after its completion.
+func TestAnAccountThatTheDirectoryCanGiveBackKeepsItsBlobs(t *testing.T) {
+	p := newPlace(t, "one")
+	ann := p.account("ann@one.test")
+	j := p.accept("one", ann)
+	p.deliver(j)
+	p.Clock.Advance(time.Hour)
+	a, err := p.store.Open(t.Context(), ann)
+	ok(t, err)
+	defer a.Close()
+	ok(t, a.CloseAccount(t.Context(), by, "deleted"))
+	p.Clock.Advance(40 * day)
+	if p.all(); !p.there(j) {
+		t.Fatal("it is gone before the deletion was completed")
+	}
+	ok(t, p.dir.DeleteAccount(t.Context(), directory.ServiceScope("test"), "ann@one.test", ""))
+	p.Clock.Advance(29 * day)
+	if p.all(); !p.there(j) {
+		t.Fatal("it is gone before it was too late")
+	}
+	_, err = p.dir.UndeleteAccount(t.Context(), directory.ServiceScope("test"), "ann@one.test", directory.Undelete{})
+	ok(t, err)
+	p.Clock.Advance(2 * day)
+	if p.all(); !p.there(j) {
+		t.Error("it is gone after the account came back")
+	}
+}
+
 func TestWhatACrashedWriterLeftGoesAndWhatAJobBringsStays(t *testing.T) {
 	p := newPlace(t, "one")
 	ann := p.account("ann@one.test")
@@ -205,15 +233,15 @@ func TestWhereAnythingCannotBeReadAllOfTheTenantsBlobsStay(t *testing.T) {
 // the rest.
 func TestAReleaseMayDieAtEachOfItsCalls(t *testing.T) {
 	for _, mode := range faults.Modes() {
+		p := newPlace(t, "one")
+		ann, bob := p.account("ann@one.test"), p.account("bob@one.test")
 		for n := 1; ; n++ {
-			p := newPlace(t, "one")
-			ann, bob := p.account("ann@one.test"), p.account("bob@one.test")
 			gone, kept := p.accept("one", ann, bob), p.accept("one", bob)
 			p.deliver(gone)
 			p.deliver(kept)
 			p.accept("one", ann)
-			p.expunge(ann, 1, 1)
-			p.expunge(bob, 1, 1)
+			p.expunge(ann, uint32(n), uint32(n))
+			p.expunge(bob, uint32(2*n-1), uint32(2*n-1))
 			p.Clock.Advance(40 * day)
 			plan := faults.Nth(n, mode)
 			blobs := faults.Blob(p.Blobs, plan)
@@ -225,7 +253,7 @@ func TestAReleaseMayDieAtEachOfItsCalls(t *testing.T) {
 			if !p.there(kept) {
 				t.Fatalf("call %d, %v: what is held is gone", n, mode)
 			}
-			if p.all(); len(p.objects.messages()) != 1 {
+			if p.all(); len(p.objects.messages()) != n {
 				t.Errorf("call %d, %v: %d blobs are left", n, mode, len(p.objects.messages()))
 			}
 			if n >= len(plan.Calls()) {
@@ -408,13 +436,13 @@ func (h *history) needed() map[string]bool {
 }
 
 func TestOfRandomHistoriesAllThatCanBeReachedStaysAndNothingElse(t *testing.T) {
-	for seed := range uint64(4) {
+	for seed := range uint64(6) {
 		h := &history{place: newPlace(t, "one", "two"), rnd: rand.New(rand.NewPCG(seed, 1)), accounts: map[string]account.Ref{},
 			past: map[account.ID][]state{}, parked: map[string]*delivery.Job{}}
 		for _, address := range []string{"a@one.test", "b@one.test", "c@one.test", "d@two.test", "e@two.test"} {
 			h.accounts[address] = h.account(address)
 		}
-		for range 250 {
+		for range 200 {
 			h.step()
 			there := h.objects.messages()
 			for name := range h.needed() {
