@@ -82,17 +82,10 @@ func (s Store) Put(ctx context.Context, name string, h Header, body io.ReaderAt,
 // PutFrames writes under name, with a header, durably, what f wrote, which is read from
 // frames. Nothing more is given to f.
 func (s Store) PutFrames(ctx context.Context, name string, h Header, f *Framer, frames io.ReaderAt) (Ref, error) {
-	enc, err := cbor.Marshal(h)
+	head, err := encodeHeader(h, framed)
 	if err != nil {
-		return Ref{}, kinds.Wrap(kinds.Internal, err, "blob: encode header")
+		return Ref{}, err
 	}
-	if len(enc) > maxHeader {
-		return Ref{}, kinds.Errorf(kinds.Limit, "blob: header of %d bytes", len(enc))
-	}
-	head := make([]byte, 0, prefixSize+len(enc))
-	head = append(head, magic...)
-	head = append(head, framed, byte(len(enc)>>24), byte(len(enc)>>16), byte(len(enc)>>8), byte(len(enc)))
-	head = append(head, enc...)
 	ref := Ref{Name: name, Header: uint32(len(head)), Size: f.size, Frames: cbor.ByteString(f.table.encode())}
 	return ref, s.Driver.Put(ctx, name, &joined{head, frames}, int64(len(head))+f.stored)
 }

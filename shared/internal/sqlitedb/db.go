@@ -21,7 +21,7 @@ const (
 
 // DB is an open database. Safe for concurrent use.
 type DB struct {
-	writer  *Conn
+	writer  *Conn // nil: opened for reading
 	readers chan *Conn
 	jobs    chan *job
 	stopped chan struct{} // closed when the writer has ended
@@ -73,8 +73,30 @@ func Open(path string) (*DB, error) {
 	return db, nil
 }
 
+// OpenReading opens a database that is there, for reading only, beside the process that
+// writes to it, if one does. What that one commits is seen. Write and Submit are
+// kinds.Denied, Schema does nothing.
+func OpenReading(path string) (*DB, error) {
+	if _, err := os.Stat(path); err != nil {
+		return nil, kinds.Wrap(kinds.NotFound, err, "sqlite: open")
+	}
+	db := &DB{readers: make(chan *Conn, readers), stopped: make(chan struct{})}
+	for range readers {
+		r, err := openConn(path, "busy_timeout=10000", "query_only=1", "cache_size=-1024", "temp_store=MEMORY")
+		if err != nil {
+			db.closeConns()
+			return nil, err
+		}
+		db.readers <- r
+	}
+	return db, nil
+}
+
 // Schema runs statements that create tables and indexes where they aren't there.
 func (db *DB) Schema(statements ...string) error {
+	if db.writer == nil {
+		return nil
+	}
 	return db.Write(context.Background(), func(c *Conn) error {
 		for _, s := range statements {
 			if err := c.once(s); err != nil {
@@ -105,6 +127,9 @@ func (db *DB) Write(ctx context.Context, fn func(*Conn) error) error {
 // Submit is Write for a caller that doesn't wait: done is called with the outcome, from
 // the writer, and must not block. Close waits for what was submitted before.
 func (db *DB) Submit(ctx context.Context, fn func(*Conn) error, done func(error)) error {
+	if db.writer == nil {
+		return kinds.Errorf(kinds.Denied, "sqlite: the database was opened for reading")
+	}
 	db.mu.RLock()
 	defer db.mu.RUnlock()
 	if db.closed {
@@ -231,11 +256,18 @@ func (db *DB) Close() error {
 		return nil
 	}
 	db.closed = true
-	close(db.jobs)
+	if db.writer == nil {
+		close(db.stopped)
+	} else {
+		close(db.jobs)
+	}
 	db.mu.Unlock()
 	<-db.stopped
 	for range readers {
 		(<-db.readers).close()
+	}
+	if db.writer == nil {
+		return nil
 	}
 	return db.writer.close()
 }
@@ -245,5 +277,7 @@ func (db *DB) closeConns() {
 	for r := range db.readers {
 		r.close()
 	}
-	db.writer.close()
+	if db.writer != nil {
+		db.writer.close()
+	}
 }
