@@ -65,7 +65,7 @@ func begin(ctx context.Context, store blob.Driver, make bool) error {
 		return nil
 	}
 	if strings.HasPrefix(string(b), "godwit backup ") {
-		return kinds.Errorf(kinds.TooNew, "backup: it is of another version: %q", b)
+		return kinds.Errorf(kinds.TooNew, "backup: %s: it is of another version: %q", formatName, b)
 	}
 	return kinds.Errorf(kinds.Corrupt, "backup: %s says %q", formatName, b)
 }

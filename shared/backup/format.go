@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/crc32"
+	"strings"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -209,7 +210,7 @@ func decodeManifest(b []byte, run int) (*manifest, error) {
 
 // sane tells whether a reference may be one: parts of names are made of it.
 func sane(r account.Ref) bool {
-	return blob.CheckName("s/"+r.Tenant+"x/"+string(r.Partition())+"/x") == nil && r.ID != "" && r.Epoch > 0 && len(r.ID) <= 64
+	return !strings.Contains(string(r.ID)+r.Tenant, "/") && blob.CheckName("s/"+r.Tenant+"x/"+string(r.Partition())+"/x") == nil && r.ID != "" && r.Epoch > 0 && len(r.ID) <= 64
 }
 
 // unmarshal is strict, so that nothing that a newer version has written is left out.

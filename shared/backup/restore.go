@@ -34,6 +34,7 @@ type Choice struct {
 type Restored struct {
 	Address, As string
 	Totals      account.Totals
+	Done        bool    // or, in a dry run, it would be
 	Exists      bool    // the address was taken: nothing was written
 	Lost        []error // messages that were left out, each with what is broken
 	Err         error   // it could not be restored; others were
@@ -87,6 +88,7 @@ func (b *Backup) Restore(ctx context.Context, to Target, what Choice, told Told)
 		if err := list[i].Err; err != nil && (ctx.Err() != nil || kinds.Of(err).Temporary()) {
 			return out, err
 		}
+		list[i].Done = list[i].Err == nil && !list[i].Exists
 		if state.Done++; told != nil {
 			told(state)
 		}

@@ -68,7 +68,7 @@ func newRoot(p Process) *cobra.Command {
 			"administer it. 'godwit serve' runs all of it on one machine with its data in one folder.",
 		SilenceErrors: true, SilenceUsage: true,
 	}
-	root.AddCommand(newServe(p), newGateway(p), newConfig(p), newCheck(p), newDeploy(p), newVersion())
+	root.AddCommand(newServe(p), newGateway(p), newConfig(p), newCheck(p), newDeploy(p), newBackup(p), newRestoreFrom(p), newVersion())
 	root.AddCommand(admin.Commands()...)
 	strict(root)
 	return root

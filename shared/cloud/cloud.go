@@ -11,6 +11,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 
+	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/blob/s3"
 	"github.com/godwit-mail/godwit/shared/internal/awsclient"
 	journaldynamodb "github.com/godwit-mail/godwit/shared/journal/dynamodb"
@@ -68,6 +69,15 @@ func Open(ctx context.Context, c Config) (*Ports, error) {
 		Queue:   queuesqs.New(cfg, c.Name+"-"),
 		Notify:  watchers,
 	}}, nil
+}
+
+// OpenBucket gives a bucket of anybody's as a blob store, encrypted as it does by default.
+func OpenBucket(ctx context.Context, bucket string) (blob.Driver, error) {
+	cfg, err := awsclient.Load(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return s3.New(cfg, s3.Options{Bucket: bucket}), nil
 }
 
 // Sweep removes the queues of gateways that have died without removing them, and tells
