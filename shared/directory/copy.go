@@ -195,15 +195,16 @@ func (d *Directory) RestoreDomain(ctx context.Context, c *Copy, addr string) (te
 // RestoreAccount gives the account at an address of the copy, whose journal is now ref's, the
 // address as, with its passwords, name and settings. kinds.Exists when the address is taken.
 func (d *Directory) RestoreAccount(ctx context.Context, c *Copy, addr, as string, ref account.Ref) error {
-	key, domain, err := addressOf(addr)
+	from, _, err := addressOf(addr)
 	if err != nil {
 		return err
 	}
-	e, err := copied[entry](c, entryKey(key))
+	e, err := copied[entry](c, entryKey(from))
 	if err != nil || e == nil || e.Kind != kindAccount {
 		return errAbsentOr(err)
 	}
-	if key, domain, err = addressOf(as); err != nil {
+	key, domain, err := addressOf(as)
+	if err != nil {
 		return err
 	}
 	dom, err := d.Domain(ctx, ServiceScope("backup"), domain)
