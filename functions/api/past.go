@@ -180,17 +180,17 @@ func (s *server) restore(ctx context.Context, a directory.Account, r account.Res
 	}
 	defer open.Close()
 	by := account.By{Actor: scope(ctx).Actor, Protocol: "api"}
-	if !r.Dry {
+	var planned account.Restored
+	if !r.Dry && r.Since == 0 { // one that is gone on with was let in as a whole
 		dry := r
 		dry.Dry = true
-		planned, err := open.Restore(ctx, by, dry)
-		if err != nil {
+		if planned, err = open.Restore(ctx, by, dry); err != nil {
 			return done, err
 		}
-		if planned.Messages > 0 {
-			if r.Room, err = s.room(ctx, a, planned); err != nil {
-				return done, err
-			}
+	}
+	if !r.Dry {
+		if r.Room, err = s.room(ctx, a, planned); err != nil {
+			return done, err
 		}
 	}
 	done, err = open.Restore(ctx, by, r)
@@ -208,7 +208,7 @@ func (s *server) restore(ctx context.Context, a directory.Account, r account.Res
 // room gives what a restore is held against.
 func (s *server) room(ctx context.Context, a directory.Account, planned account.Restored) (account.Room, error) {
 	id := &directory.Identity{Account: a.Ref, Tenant: a.Ref.Tenant, Domain: a.Domain, Address: a.Address}
-	if s.quota != nil {
+	if s.quota != nil && planned.Messages > 0 {
 		return s.quota.Room(ctx, id, max(0, planned.Messages-planned.Removed), max(0, planned.Bytes-planned.RemovedBytes))
 	}
 	l, err := s.dir.Limits(ctx, id)

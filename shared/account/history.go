@@ -140,6 +140,21 @@ func (t *teller) tell(ctx context.Context, e *Entry) (list []Event, err error) {
 	}
 	for i := range e.Ops {
 		ev, messages := look.event(e, i)
+		if last := len(list) - 1; last >= 0 && ev.many(&list[last]) {
+			ok, err := t.fill(ctx, &ev, messages)
+			if err != nil {
+				return nil, err
+			}
+			if ok {
+				list[last].Count++
+				list[last].Messages = append(list[last].Messages, ev.Messages...)
+				list[last].Messages = list[last].Messages[:min(len(list[last].Messages), MaxEventMessages)]
+			}
+			if err := look.op(e, i); err != nil {
+				return nil, err
+			}
+			continue
+		}
 		if err := look.op(e, i); err != nil {
 			return nil, err
 		}
@@ -155,6 +170,11 @@ func (t *teller) tell(ctx context.Context, e *Entry) (list []Event, err error) {
 		}
 	}
 	return list, nil
+}
+
+// many tells whether an event is one of hundreds in an entry that are told together.
+func (ev *Event) many(last *Event) bool {
+	return (ev.What == "restored" || ev.What == "imported") && ev.What == last.What && ev.Mailbox == last.Mailbox
 }
 
 // load reads mailboxes that an entry deletes: their messages go with them.

@@ -60,10 +60,6 @@ func (a *Account) Restore(ctx context.Context, by By, r Restore) (Restored, erro
 	if err != nil {
 		return Restored{}, err
 	}
-	return a.restore(ctx, by, past, r)
-}
-
-func (a *Account) restore(ctx context.Context, by By, past *Past, r Restore) (Restored, error) {
 	if err := a.Refresh(ctx); err != nil {
 		return Restored{}, err
 	}
@@ -76,7 +72,7 @@ func (a *Account) restore(ctx context.Context, by By, past *Past, r Restore) (Re
 	} else if r.Since > a.State().seq {
 		return Restored{}, kinds.Errorf(kinds.Invalid, "account: a restore that began in entry %d is still to come", r.Since)
 	}
-	w := &restorer{acc: a, past: past, Restore: r, by: by}
+	w := &restorer{acc: a, past: past, Restore: r, by: by, ids: map[ContentRef][idSize]byte{}}
 	if err := w.choose(first); err != nil {
 		return Restored{}, err
 	}
@@ -121,6 +117,7 @@ type restorer struct {
 	began   time.Time
 	targets []target
 	sim     *State // while it is dry: what has been done to mailboxes
+	ids     map[ContentRef][idSize]byte
 	done    Restored
 }
 

@@ -62,7 +62,7 @@ func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, e
 // rename gives a mailbox the name back that it had. One whose name now is that of another one
 // then stays, and so does one with such mailboxes below it: what is right is left alone.
 func (w *restorer) rename(s *State) []Op {
-	if w.Mailbox != "" || w.Into != "" || w.past.state.ref != s.ref {
+	if w.Mailbox != "" || w.Into != "" {
 		return nil
 	}
 	for _, t := range w.targets {

@@ -35,19 +35,17 @@ func (w *restorer) match(ctx context.Context, t target) (*matched, error) {
 		return m, nil
 	}
 	taken := make([]bool, now.Len())
-	if w.past.state.ref == w.acc.core.ref { // else these mean something else
-		if was.ID == now.ID {
-			m.pair(taken)
-		}
-		if err := m.join(taken, origins); err != nil {
-			return nil, err
-		}
+	if was.ID == now.ID {
+		m.pair(taken)
+	}
+	if err := m.join(taken, origins); err != nil {
+		return nil, err
 	}
 	err = m.join(taken, func(in *Mailbox, indexes []int) ([]string, error) {
 		if in == was {
-			return emailIDs(ctx, in, indexes, w.past.Contents)
+			return w.emailIDs(ctx, in, indexes, w.past.Contents)
 		}
-		return emailIDs(ctx, in, indexes, w.acc.Contents)
+		return w.emailIDs(ctx, in, indexes, w.acc.Contents)
 	})
 	for i := range taken {
 		if !taken[i] {
@@ -123,20 +121,39 @@ func origins(m *Mailbox, indexes []int) ([]string, error) {
 	return names, nil
 }
 
-func emailIDs(ctx context.Context, m *Mailbox, indexes []int, contents func(context.Context, []ContentRef) ([]Content, error)) ([]string, error) {
-	names := make([]string, 0, len(indexes))
-	for part := range slices.Chunk(indexes, page) {
-		refs := make([]ContentRef, len(part))
-		for i, at := range part {
-			refs[i] = m.At(at).Content
-		}
+// emailIDs names messages by their EMAILIDs. They are read once for all of a restore: each
+// takes some dozen bytes, and its content a kilobyte.
+func (w *restorer) emailIDs(ctx context.Context, m *Mailbox, indexes []int, contents func(context.Context, []ContentRef) ([]Content, error)) ([]string, error) {
+	names := make([]string, len(indexes))
+	var refs []ContentRef
+	ask := func() error {
 		list, err := contents(ctx, refs)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		for i := range list {
-			names = append(names, list[i].EmailID)
+			w.ids[refs[i]], _ = parseID(emailLetter, list[i].EmailID)
 		}
+		refs = refs[:0]
+		return nil
+	}
+	for _, at := range indexes {
+		ref := m.At(at).Content
+		if _, ok := w.ids[ref]; ok {
+			continue
+		}
+		if refs = append(refs, ref); len(refs) == page {
+			if err := ask(); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if err := ask(); err != nil {
+		return nil, err
+	}
+	for i, at := range indexes {
+		id := w.ids[m.At(at).Content]
+		names[i] = string(id[:])
 	}
 	return names, nil
 }

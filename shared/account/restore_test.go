@@ -66,11 +66,23 @@ func TestWhatVanishedComesBackInTheOldOrder(t *testing.T) {
 			t.Fatalf("UID %d is not what %d was", x.UID, uid)
 		}
 	}
-	if x := inbox.At(0); x.Flags != was.At(0).Flags || len(x.Words) != 1 || x.ModSeq == was.At(0).ModSeq {
+	if x := inbox.At(0); wouldChange(&x, ReplaceFlags, was.At(0).Flags, was.At(0).Words) || x.ModSeq == was.At(0).ModSeq {
 		t.Errorf("UID 1: %+v", x)
 	}
 	if now.Mailbox("Trash").Len() != 1 {
 		t.Error("what was moved to Trash is not there any more")
+	}
+	// What an entry puts back is told at once.
+	events, _, err := a.core.store.History(t.Context(), w.ref, HistoryQuery{Since: w.clock.Now(), Mailbox: "INBOX", Limit: 1000})
+	porttest.OK(t, err)
+	count := 0
+	for _, e := range events {
+		if e.What == "restored" {
+			count += e.Count
+		}
+	}
+	if count != 691 || len(events) > 6 {
+		t.Errorf("%d messages in %d events", count, len(events))
 	}
 }
 
