@@ -299,7 +299,16 @@ func (w *round) whole(ctx context.Context, ref account.Ref) error {
 		}
 	}
 	w.asked[string(ref.ID)] = true
-	return w.ask(ctx, ref, since)
+	if err := w.ask(ctx, ref, since); err != nil {
+		return err
+	}
+	for older := ref; older.Epoch > 1; { // from which something may be restored
+		older.Epoch--
+		if err := w.ask(ctx, older, since); err != nil && !kinds.Is(err, kinds.NotFound) {
+			return err
+		}
+	}
+	return nil
 }
 
 func (w *round) ask(ctx context.Context, ref account.Ref, since time.Time) error {

@@ -60,6 +60,10 @@ func (a *Account) Restore(ctx context.Context, by By, r Restore) (Restored, erro
 	if err != nil {
 		return Restored{}, err
 	}
+	// The journal may go further back, but blobs that only that past needs may be gone.
+	if from := a.core.store.cfg.Now().Add(-a.core.store.window()); r.At.Before(from) {
+		return Restored{}, &TooEarly{Earliest: from.UTC()}
+	}
 	if err := a.Refresh(ctx); err != nil {
 		return Restored{}, err
 	}

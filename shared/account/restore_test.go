@@ -134,6 +134,21 @@ func TestOneMailboxIsRestoredWhereItWasOrElsewhere(t *testing.T) {
 	}
 }
 
+// The journal may go further back than the window: blobs of then may be gone.
+func TestNothingFromBeforeTheWindowIsRestored(t *testing.T) {
+	w, at := lost(t, 5)
+	a := w.open(t, w.store())
+	w.clock.Advance(DefaultWindow - w.clock.Now().Sub(at))
+	_, err := a.Restore(t.Context(), by, Restore{At: at, Dry: true})
+	porttest.OK(t, err)
+	w.clock.Advance(time.Second)
+	seq := a.State().Seq()
+	_, err = a.Restore(t.Context(), by, Restore{At: at})
+	if early := (*TooEarly)(nil); !errors.As(err, &early) || !early.Earliest.After(at) || a.State().Seq() != seq {
+		t.Errorf("%v", err)
+	}
+}
+
 func TestARestoreThatHasNoRoomChangesNothing(t *testing.T) {
 	w, at := lost(t, 700)
 	a := w.open(t, w.store())

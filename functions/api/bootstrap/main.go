@@ -43,7 +43,7 @@ func main() {
 
 func handler(p ports.Set, window time.Duration, log *slog.Logger) http.Handler {
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
-		Compact: compaction.Asker(p.Queue)})
+		Compact: compaction.Asker(p.Queue), Window: window})
 	mux := http.NewServeMux()
 	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Grace: window, Now: wall, Log: log,
 		LookupTXT: net.DefaultResolver.LookupTXT})
