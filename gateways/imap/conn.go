@@ -93,7 +93,7 @@ func (c *conn) put(p []byte) error {
 // read reads what the client has said.
 func (c *conn) read(p []byte) (int, error) {
 	if c.z != nil {
-		return c.z.read(p)
+		return c.z.Read(p)
 	}
 	return c.receive(p)
 }

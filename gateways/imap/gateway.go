@@ -17,6 +17,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -73,7 +74,7 @@ type Gateway struct {
 	panics   *prometheus.CounterVec
 	out      wire.Buffers
 	in       inputs
-	codecs   codecs
+	buffers  sync.Pool // of compression
 }
 
 // New makes a gateway.

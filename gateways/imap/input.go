@@ -49,13 +49,12 @@ func (in *input) fill() error {
 // wait is fill for a connection that may say nothing for long.
 func (in *input) wait() error {
 	in.release()
-	n, err := 0, error(nil)
-	if in.conn.z != nil {
-		n, err = in.conn.z.sleep(in.small[:])
+	if z := in.conn.z; z != nil {
+		if err := z.sleep(); err != nil {
+			return err
+		}
 	}
-	if n == 0 && err == nil {
-		n, err = in.conn.read(in.small[:])
-	}
+	n, err := in.conn.read(in.small[:])
 	in.buf = in.small[:n]
 	if n > 0 {
 		return nil

@@ -174,7 +174,7 @@ func (s *session) do(cmd *command, h handler) error {
 		if err := s.w().Flush(); err != nil {
 			return err
 		}
-		s.conn.z = &squeeze{conn: s.conn, codecs: &s.gateway.codecs}
+		s.conn.z = newSqueeze(s.conn, &s.gateway.buffers)
 	}
 	if cmd.name == "LOGOUT" && err == nil {
 		return errors.Join(s.w().Flush(), errOver)
