@@ -416,7 +416,7 @@ func TestALargeBlobIsInSeveralPieces(t *testing.T) {
 	var noise bytes.Buffer
 	random := rand.NewChaCha8([32]byte{1})
 	noise.WriteString("Subject: large\r\n\r\n")
-	_, err := io.CopyN(&noise, random, 20<<20)
+	_, err := io.CopyN(&noise, random, 9<<20)
 	porttest.OK(t, err)
 	s.put(t, a, "INBOX", noise.String())
 	d := folder(t)

@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/godwit-mail/godwit/shared/backup"
@@ -52,12 +56,12 @@ func TestARunThatIsInterruptedAtAnyCallIsCompletedByTheNext(t *testing.T) {
 // cut fails all writes after the first n packs.
 type cut struct {
 	blob.Driver
-	packs int
+	packs atomic.Int64
 }
 
 func (c *cut) Put(ctx context.Context, name string, body io.ReaderAt, size int64) error {
 	if strings.HasPrefix(name, "packs/") {
-		if c.packs--; c.packs < 0 {
+		if c.packs.Add(-1) < 0 {
 			return kinds.Errorf(kinds.Unavailable, "the power is cut")
 		}
 	}
@@ -69,11 +73,11 @@ func TestARunThatGoesOnWritesNothingTwice(t *testing.T) {
 	s.populate(t)
 	a := s.open(t, "ann@one.test")
 	defer a.Close()
-	for range 3 {
-		s.put(t, a, "INBOX", noise(t, 12<<20))
-	}
+	s.put(t, a, "INBOX", slices.Repeat([]string{noise(t, 4<<20)}, 5)...) // each is one piece
 	d := folder(t)
-	_, _, err := backup.Make(t.Context(), s.source(), &cut{d, 1}, nil)
+	broken := &cut{Driver: d}
+	broken.packs.Store(1)
+	_, _, err := backup.Make(t.Context(), s.source(), broken, nil)
 	porttest.Kind(t, err, kinds.Unavailable)
 	_, err = backup.Open(t.Context(), d, 0)
 	porttest.Kind(t, err, kinds.NotFound) // it doesn't count yet
@@ -86,7 +90,7 @@ func TestARunThatGoesOnWritesNothingTwice(t *testing.T) {
 			puts++
 		}
 	}
-	if puts != 3 || run.Bytes > 47<<20 { // two packs and the manifest; a piece of a blob that was not whole is there twice
+	if puts > 3 || run.Bytes > 21<<20 { // at most two packs, as one was there, and the manifest
 		t.Errorf("%d writes for a backup of %d bytes", puts, run.Bytes)
 	}
 	verified(t, d)
@@ -117,14 +121,10 @@ func TestPacksOfAnInterruptedRunThatAreBrokenAreWrittenAgain(t *testing.T) {
 
 func noise(t testing.TB, size int) string {
 	t.Helper()
-	var b strings.Builder
-	b.WriteString("Subject: noise\r\n\r\n")
-	x := uint64(size)
-	for b.Len() < size {
-		x = x*6364136223846793005 + 1442695040888963407
-		b.WriteByte(byte(x >> 56))
-	}
-	return b.String()
+	b := make([]byte, size)
+	_, err := rand.NewChaCha8([32]byte{2}).Read(b)
+	porttest.OK(t, err)
+	return "Subject: noise\r\n\r\n" + string(b)
 }
 
 // flip damages one byte of an object.
@@ -231,11 +231,14 @@ func TestSomethingElseAtTheDestinationIsLeftAlone(t *testing.T) {
 // appended is a journal in which mail comes in whenever it is read.
 type appended struct {
 	journal.Driver
+	mu   sync.Mutex
 	mail func()
 }
 
 func (j *appended) Read(ctx context.Context, p journal.Partition, after uint64, limit int) ([]journal.Entry, bool, error) {
 	found, more, err := j.Driver.Read(ctx, p, after, limit)
+	j.mu.Lock()
+	defer j.mu.Unlock()
 	j.mail()
 	return found, more, err
 }
@@ -247,7 +250,7 @@ func TestARunWhileMailFlowsIsConsistent(t *testing.T) {
 	busy, n := s.source(), 0
 	a := s.open(t, "ann@one.test")
 	defer a.Close()
-	busy.Journal = &appended{s.Journal, func() {
+	busy.Journal = &appended{Driver: s.Journal, mail: func() {
 		if n++; n <= 5 {
 			s.put(t, a, "INBOX", s.text(3000))
 		}
