@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -57,6 +58,13 @@ func (a *Account) Restore(ctx context.Context, by By, r Restore) (Restored, erro
 		return Restored{}, kinds.Errorf(kinds.Invalid, "account: a restore to a time that is yet to come")
 	}
 	past, err := a.core.store.StateAt(ctx, a.core.ref, r.At)
+	early := (*TooEarly)(nil)
+	// A snapshot may be from before the window, but the blobs of what was gone by then are not
+	// kept for it.
+	start := a.core.store.cfg.Now().Add(-a.core.store.window())
+	if errors.As(err, &early) && early.Earliest.Before(start) || err == nil && r.At.Before(start) {
+		return Restored{}, &TooEarly{Earliest: start.UTC().Truncate(time.Second).Add(time.Second)}
+	}
 	if err != nil {
 		return Restored{}, err
 	}

@@ -110,6 +110,13 @@ func TestARestoreEqualsTheFoldUpToThen(t *testing.T) {
 		if got := dump(past.State()); got != dump(want) {
 			rt.Fatalf("the past is\n%s\nand the fold is\n%s", got, dump(want))
 		}
+		if h.w.clock.Now().Sub(at) >= MinWindow-time.Second {
+			h.w.clock.Advance(time.Second)
+			if _, err := a.Restore(ctx, by, Restore{At: at}); !errors.As(err, new(*TooEarly)) {
+				rt.Fatalf("from before the window: %v", err)
+			}
+			return
+		}
 		before, before2 := h.w.plainAt(t, h.w.clock.Now())
 		then := h.w.clock.Now()
 		h.w.clock.Advance(time.Second)
