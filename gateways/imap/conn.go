@@ -128,10 +128,10 @@ func (c *conn) await() bool {
 		c.mu.Unlock()
 		return false
 	}
-	if c.parting != "" && (c.force || !c.busy) {
+	if reason := c.parting; reason != "" && (c.force || !c.busy) {
 		c.left = true
 		c.mu.Unlock()
-		c.sayBye(c.parting)
+		c.sayBye(reason)
 		return false
 	}
 	c.awaiting = true
@@ -161,14 +161,15 @@ func (c *conn) linger() error {
 func (c *conn) rest(now bool) error {
 	c.mu.Lock()
 	c.busy = !now
-	over := now && c.parting != "" && !c.left
+	reason := c.parting
+	over := now && reason != "" && !c.left
 	c.left = c.left || over
 	c.mu.Unlock()
 	if !over {
 		return nil
 	}
 	if c.w.Flush() == nil {
-		c.sayBye(c.parting)
+		c.sayBye(reason)
 		return c.linger()
 	}
 	return errOver

@@ -81,10 +81,11 @@ func (s *session) move(cmd *command) error {
 // highest is the code HIGHESTMODSEQ for who resynchronizes by it: RFC 7162, section 3.2.7
 // has it wherever messages have vanished.
 func (s *session) highest() string {
-	if !s.qresync {
+	m := s.account.State().MailboxByID(s.view.id)
+	if !s.qresync || m == nil {
 		return ""
 	}
-	return "HIGHESTMODSEQ " + strconv.FormatUint(s.account.State().ModSeq(), 10)
+	return "HIGHESTMODSEQ " + strconv.FormatUint(highestOf(m), 10)
 }
 
 // copyCode is COPYUID, "" if nothing was copied.
