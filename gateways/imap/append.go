@@ -34,7 +34,7 @@ func (s *session) append(cmd *command) error {
 		if why != "" {
 			return refused(why)
 		}
-		cmd.Parser.UTF8 = s.rev2
+		cmd.Parser.UTF8 = s.utf8
 	}
 	cmd.SP()
 	name := cmd.Mailbox()

@@ -20,7 +20,7 @@ func (s *session) capabilities() string {
 			list = append(list, "COMPRESS=DEFLATE")
 		}
 		list = append(list, "ENABLE", "IDLE", "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
-			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
+			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "UTF8=ACCEPT", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",
 			"SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT="+strconv.Itoa(MaxAppend))
 	case s.secure:
@@ -103,8 +103,9 @@ func (s *session) enable(cmd *command) error {
 		}
 		switch name {
 		case "IMAP4REV2":
-			s.rev2, name = true, "IMAP4rev2"
-			s.w().UTF8 = true
+			s.rev2, s.utf8, name = true, true, "IMAP4rev2"
+		case "UTF8=ACCEPT": // RFC 9755
+			s.utf8 = true
 		case "CONDSTORE":
 			s.condstore = true
 		case "QRESYNC":
@@ -116,6 +117,7 @@ func (s *session) enable(cmd *command) error {
 		}
 		done = append(done, " "+name)
 	}
+	s.w().UTF8 = s.utf8
 	s.w().Raw("* ENABLED").Raw(strings.Join(done, "")).CRLF()
 	return nil
 }

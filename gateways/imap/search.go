@@ -60,6 +60,10 @@ func (s *session) search(cmd *command) error {
 	cmd.SP()
 	r := parseResult(cmd)
 	if cmd.TryWord("CHARSET") {
+		if s.utf8 && !s.rev2 {
+			// RFC 9755, section 3 has no CHARSET where UTF-8 was agreed on.
+			cmd.Fail(wire.SyntaxError("There is no CHARSET but UTF-8 any more"))
+		}
 		cmd.SP()
 		if name := cmd.AString(); cmd.Err() == nil && !slices.Contains([]string{"US-ASCII", "UTF-8"}, strings.ToUpper(name)) {
 			cmd.Fail(no("BADCHARSET (US-ASCII UTF-8)", "Only US-ASCII and UTF-8 are taken"))

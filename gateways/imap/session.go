@@ -47,6 +47,7 @@ type session struct {
 	account   *account.Account
 	view      *view // of the selected mailbox, nil if there is none
 	rev2      bool  // the client has enabled IMAP4rev2
+	utf8      bool  // it takes and gives names and texts in UTF-8
 	condstore bool  // it knows of mod-sequences
 	qresync   bool  // and wants VANISHED instead of EXPUNGE
 	uidOnly   bool  // it has given up sequence numbers
@@ -129,7 +130,7 @@ func (s *session) answer(cmd *command) error {
 			return s.skip(cmd)
 		}
 	}
-	cmd.Parser.UTF8 = s.rev2
+	cmd.Parser.UTF8 = s.utf8
 	if err := s.do(cmd, h); err != nil {
 		return err
 	}
