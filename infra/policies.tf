@@ -52,6 +52,15 @@ locals {
     },
   ]
 
+  # Whoever writes a blob has S3 ask for a key to encrypt it.
+  new_blobs_key = {
+    Sid       = "KeyOfNewBlobs"
+    Effect    = "Allow"
+    Action    = ["kms:GenerateDataKey"]
+    Resource  = [module.storage.key_arn]
+    Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+  }
+
   ask_compaction = {
     Sid      = "Compactions"
     Effect   = "Allow"
@@ -66,13 +75,7 @@ locals {
       Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
       Resource = ["${module.storage.bucket.arn}/s/*"]
     },
-    {
-      Sid       = "KeyOfNewSnapshots"
-      Effect    = "Allow"
-      Action    = ["kms:GenerateDataKey"]
-      Resource  = [module.storage.key_arn]
-      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
-    },
+    local.new_blobs_key,
     {
       Sid      = "Jobs"
       Effect   = "Allow"
@@ -96,13 +99,7 @@ locals {
       Action   = ["s3:PutObject"]
       Resource = ["${module.storage.bucket.arn}/*"]
     },
-    {
-      Sid       = "KeyOfWarnings"
-      Effect    = "Allow"
-      Action    = ["kms:GenerateDataKey"]
-      Resource  = [module.storage.key_arn]
-      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
-    },
+    local.new_blobs_key,
     {
       Sid      = "Jobs"
       Effect   = "Allow"
@@ -138,13 +135,7 @@ locals {
       Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
       Resource = ["${module.storage.bucket.arn}/m/*"]
     },
-    {
-      Sid       = "KeyOfMail"
-      Effect    = "Allow"
-      Action    = ["kms:GenerateDataKey"]
-      Resource  = [module.storage.key_arn]
-      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
-    },
+    local.new_blobs_key,
   ])
 
   gateways_may = [
