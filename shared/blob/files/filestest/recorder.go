@@ -107,7 +107,13 @@ func (r *Recorder) Mkdir(path string) error {
 	if err := r.before("mkdir", path); err != nil {
 		return err
 	}
-	return r.note(r.FS.Mkdir(path), func() { delete(r.names, path) })
+	r.mu.Lock() // or somebody who finds it and syncs it has it taken from his account
+	defer r.mu.Unlock()
+	err := r.FS.Mkdir(path)
+	if err == nil {
+		delete(r.names, path)
+	}
+	return err
 }
 
 // Create makes a file, whose name is at risk.
