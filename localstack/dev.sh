@@ -10,17 +10,14 @@ eval "$settings"
 if gateway_runs && cmp -s "$run/godwit" "$run/gateway.bin" && [ "$(cat "$run/gateway.env")" = "$settings" ]; then
 	say "the gateway runs"
 else
-	if gateway_runs; then
-		say "the gateway is started anew"
-		kill "$(cat "$run/gateway.pid")"
-		while gateway_runs; do sleep 0.1; done
-	fi
+	stop_gateway
 	cp -f "$run/godwit" "$run/gateway.bin"
 	echo "$settings" >"$run/gateway.env"
 	GODWIT_DATA=$run/gateway GODWIT_DRAIN=2s nohup "$run/gateway.bin" gateway smtp,imap,pop3 </dev/null >"$run/gateway.out" 2>"$run/gateway.log" 9>&- &
 	echo $! >"$run/gateway.pid"
 	disown
-	until curl -fsS -m 2 -o /dev/null "http://${GODWIT_HEALTH_ADDRESS:-127.0.0.1:2081}/readyz" 2>/dev/null; do
+	# Its own word first: on a port that is taken, another would answer.
+	until grep -q '^Godwit is up' "$run/gateway.out" && curl -fsS -m 2 -o /dev/null "http://${GODWIT_HEALTH_ADDRESS:-127.0.0.1:2081}/readyz" 2>/dev/null; do
 		gateway_runs || { cat "$run/gateway.log" >&2; die "the gateway has ended"; }
 		sleep 0.1
 	done

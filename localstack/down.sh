@@ -11,10 +11,7 @@ tree() {
 	for child in $(ps -eo pid=,ppid= | awk -v p="$1" '$2 == p { print $1 }'); do tree "$child"; done
 }
 
-if gateway_runs; then
-	kill "$(cat "$run/gateway.pid")"
-	say "the gateway is stopped"
-fi
+stop_gateway
 if docker_answers && docker rm -f "$container" 2>/dev/null | grep -q .; then
 	say "the container is stopped and removed"
 fi

@@ -33,3 +33,10 @@ started_at() { ps -o lstart= -p "$1" 2>/dev/null | tr -s ' ' '-'; }
 
 # gateway_runs tells whether dev.sh has a gateway running.
 gateway_runs() { [ -s "$run/gateway.pid" ] && ps -o args= -p "$(cat "$run/gateway.pid")" 2>/dev/null | grep -q "^$run/gateway.bin"; }
+
+stop_gateway() {
+	gateway_runs || return 0
+	kill "$(cat "$run/gateway.pid")"
+	while gateway_runs; do sleep 0.1; done
+	say "the gateway is stopped"
+}

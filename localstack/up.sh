@@ -21,6 +21,7 @@ start_image() {
 
 start_package() {
 	install_package
+	stop_gateway # of a LocalStack that has ended by itself
 	rm -rf "$run"
 	mkdir -p "$run/root/var/lib/localstack"
 	ln -s "$home/lib" "$run/root/var/lib/localstack/lib"
@@ -64,6 +65,7 @@ exec 9>"$home/lock"
 if healthy; then
 	say "is up at $url"
 elif docker_answers && start_image; then
+	stop_gateway
 	rm -rf "$run"
 	wait_ready
 	say "is up at $url"
