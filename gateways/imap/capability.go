@@ -53,7 +53,7 @@ func (s *session) logout(cmd *command) error {
 		return err
 	}
 	s.w().Raw("* BYE Logging out\r\n")
-	s.view = nil
+	s.turn(nil)
 	return nil
 }
 

@@ -31,7 +31,7 @@ func (s *session) copy(cmd *command) error {
 	defer cancel()
 	ranges := s.view.ranges(list)
 	var messages, bytes int64
-	if box := s.account.State().MailboxByID(s.view.id); box != nil {
+	if box := s.view.now(s.view.account.State()); box != nil {
 		for _, m := range box.In(ranges) {
 			messages++
 			bytes += m.Size
@@ -41,7 +41,7 @@ func (s *session) copy(cmd *command) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	res, err := s.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
+	res, err := s.view.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
 	if err != nil {
 		return s.failTo(err)
 	}
@@ -64,7 +64,7 @@ func (s *session) move(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	res, err := s.account.MoveMessages(ctx, s.by(), s.view.id, s.view.ranges(list), to)
+	res, err := s.view.account.MoveMessages(ctx, s.by(), s.view.id, s.view.ranges(list), to)
 	if kinds.Is(err, kinds.NotFound) {
 		return s.failTo(err)
 	}
@@ -81,7 +81,7 @@ func (s *session) move(cmd *command) error {
 // highest is the code HIGHESTMODSEQ for who resynchronizes by it: RFC 7162, section 3.2.7
 // has it wherever messages have vanished.
 func (s *session) highest() string {
-	m := s.account.State().MailboxByID(s.view.id)
+	m := s.view.now(s.view.account.State())
 	if !s.qresync || m == nil {
 		return ""
 	}

@@ -41,7 +41,7 @@ func (s *session) remove(list []span) (gone bool, err error) {
 	ctx, cancel := s.context()
 	defer cancel()
 	var expunged []account.Range
-	expunged, err = s.account.ExpungeMessages(ctx, s.by(), s.view.id, s.view.ranges(list), true)
+	expunged, err = s.view.account.ExpungeMessages(ctx, s.by(), s.view.id, s.view.ranges(list), true)
 	return len(expunged) > 0, s.fail(err)
 }
 
@@ -57,6 +57,6 @@ func (s *session) close(cmd *command) error {
 			return err
 		}
 	}
-	s.view = nil
+	s.turn(nil)
 	return nil
 }

@@ -41,7 +41,7 @@ func (s *session) fetch(cmd *command) error {
 	for _, w := range q.items {
 		s.condstore = s.condstore || w.item == itemModSeq
 	}
-	f := &fetching{session: s, request: q, at: s.account.State()}
+	f := &fetching{session: s, request: q, at: v.account.State()}
 	if q.changed {
 		list = f.changes(set, list)
 	}
@@ -53,7 +53,7 @@ func (s *session) fetch(cmd *command) error {
 			return s.fail(err)
 		}
 	}
-	f.now = f.at.MailboxByID(v.id)
+	f.now = v.now(f.at)
 	if err := f.all(list); err != nil {
 		return s.fail(err)
 	}
@@ -100,7 +100,7 @@ type fetching struct {
 
 // changes keeps the messages that have changed, and tells which were expunged.
 func (f *fetching) changes(set wire.Set, list []span) (changed []span) {
-	m := f.at.MailboxByID(f.view.id)
+	m := f.view.now(f.at)
 	if m == nil {
 		return nil
 	}
@@ -140,7 +140,7 @@ func both(a, b []account.Range) (out []account.Range) {
 
 // see sets \Seen on the messages that lack it.
 func (f *fetching) see(list []span) error {
-	m := f.at.MailboxByID(f.view.id)
+	m := f.view.now(f.at)
 	if m == nil {
 		return nil
 	}
@@ -160,8 +160,8 @@ func (f *fetching) see(list []span) error {
 	}
 	ctx, cancel := f.context()
 	defer cancel()
-	_, err := f.account.StoreFlags(ctx, f.by(), f.view.id, f.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
-	f.at = f.account.State()
+	_, err := f.view.account.StoreFlags(ctx, f.by(), f.view.id, f.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
+	f.at = f.view.account.State()
 	return err
 }
 
@@ -204,7 +204,7 @@ func (f *fetching) batch(seqs []uint32, list []account.Message) error {
 		refs[i] = list[i].Content
 	}
 	ctx, cancel := f.context()
-	contents, err := f.account.Contents(ctx, refs)
+	contents, err := f.view.account.Contents(ctx, refs)
 	cancel()
 	if err != nil {
 		return err

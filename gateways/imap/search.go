@@ -98,7 +98,7 @@ func (s *session) search(cmd *command) error {
 // find gives the messages that match, and the highest of their mod-sequences.
 func (s *session) find(ctx context.Context, k *key) (found []span, highest uint64, err error) {
 	v := s.view
-	now := s.account.State().MailboxByID(v.id)
+	now := v.now(v.account.State())
 	if now == nil {
 		return nil, 0, nil
 	}
@@ -147,7 +147,7 @@ func (s *session) look(ctx context.Context, k *key, list []candidate, take func(
 	for i := range list {
 		refs[i] = list[i].msg.Content
 	}
-	contents, err := s.account.Contents(ctx, refs)
+	contents, err := s.view.account.Contents(ctx, refs)
 	if err != nil {
 		return err
 	}

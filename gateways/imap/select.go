@@ -36,7 +36,7 @@ func (s *session) selectBox(cmd *command) error {
 	}
 	if s.view != nil {
 		s.w().Raw("* OK [CLOSED] Previous mailbox is closed\r\n")
-		s.view = nil
+		s.turn(nil)
 	}
 	ctx, cancel := s.context()
 	defer cancel()
@@ -54,7 +54,7 @@ func (s *session) selectBox(cmd *command) error {
 	if m = state.MailboxByID(m.ID); m == nil {
 		return no(imap.ResponseCodeNonExistent, "No such mailbox")
 	}
-	s.view = newView(m, state, cmd.name == "EXAMINE")
+	s.turn(newView(s.account, m, state, cmd.name == "EXAMINE"))
 	s.tellSelected(state, m)
 	if back != nil && back.validity == m.UIDValidity {
 		s.catchUp(m, back)
@@ -78,7 +78,7 @@ func (s *session) tellSelected(state *account.State, m *account.Mailbox) {
 	w.Raw("* OK [UIDVALIDITY ").Uint(uint64(m.UIDValidity)).Raw("] UIDs are valid\r\n")
 	w.Raw("* OK [UIDNEXT ").Uint(uint64(m.UIDNext)).Raw("] Predicted next UID\r\n")
 	w.Raw("* OK [HIGHESTMODSEQ ").Uint(highestOf(m)).Raw("] Highest\r\n")
-	w.Raw("* OK [MAILBOXID (").Raw(m.ObjectID(s.account.Ref())).Raw(")] Mailbox\r\n")
+	w.Raw("* OK [MAILBOXID (").Raw(m.ObjectID(s.view.account.Ref())).Raw(")] Mailbox\r\n")
 	s.writeFlags(m)
 	if s.view.readOnly {
 		w.Raw("* OK [PERMANENTFLAGS ()] Permanent flags\r\n")

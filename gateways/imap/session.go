@@ -29,8 +29,10 @@ type session struct {
 	ctx     context.Context // of the connection
 	name    string          // correlation id
 	log     *slog.Logger
-	entered chan struct{} // closed at login
-	idle    atomic.Bool   // updates are told as they come
+	entered chan struct{}                   // closed at login
+	viewed  chan struct{}                   // has room for one: another account's mailbox is selected now, or no more
+	watched atomic.Pointer[account.Account] // whose mailbox is selected; nil: none is, or one of the client's own
+	idle    atomic.Bool                     // updates are told as they come
 	secure  bool
 	// wantsTLS is set when the client has said STARTTLS and was told OK.
 	wantsTLS bool
@@ -56,7 +58,7 @@ type session struct {
 func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
 	name := "imap-" + strconv.FormatUint(g.sessions.Add(1), 36)
 	c.in.pool = &g.in
-	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, entered: make(chan struct{}),
+	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, entered: make(chan struct{}), viewed: make(chan struct{}, 1),
 		log: g.cfg.Log.With("session", name)}
 }
 
@@ -210,7 +212,7 @@ func (s *session) reply(cmd *command, err error) {
 // watch ends the session when the gateway shuts down, or when its account no longer lets
 // it in; and while the client idles it has what happens told.
 func (s *session) watch() {
-	var changed <-chan struct{}
+	var changed, theirs <-chan struct{}
 	entered := s.entered
 	pushed := make(chan struct{}, 1)
 	pushing, behind := false, false
@@ -225,13 +227,19 @@ func (s *session) watch() {
 			pushing = false
 		case <-entered:
 			entered = nil
+		case <-s.viewed:
 		case <-changed:
+			behind = true
+		case <-theirs:
 			behind = true
 		}
 		if entered != nil {
 			continue
 		}
-		changed = s.account.Changed()
+		changed, theirs = s.account.Changed(), nil
+		if a := s.watched.Load(); a != nil {
+			theirs = a.Changed()
+		}
 		if why := s.shutOut(); why != "" {
 			s.log.Info("session ended by its account", "reason", why)
 			s.conn.bye(why, goodbyeTime)
@@ -266,8 +274,28 @@ func (s *session) shutOut() (why string) {
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.turn(nil)
 	if s.account != nil {
 		s.account.Close()
+	}
+}
+
+// turn selects a mailbox, nil: none. The account of the one before is let go, if it is not
+// the client's own.
+func (s *session) turn(v *view) {
+	if old := s.view; old != nil && old.account != s.account {
+		old.account.Close()
+	}
+	s.view = v
+	var theirs *account.Account
+	if v != nil && v.account != s.account {
+		theirs = v.account
+	}
+	if s.watched.Swap(theirs) != theirs {
+		select {
+		case s.viewed <- struct{}{}:
+		default:
+		}
 	}
 }
 

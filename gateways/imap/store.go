@@ -88,8 +88,8 @@ func (s *session) store(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	before := s.account.State()
-	modified, err := s.account.StoreFlags(ctx, s.by(), v.id, v.ranges(list), c.mode, c.flags, c.words, c.since)
+	before := v.account.State()
+	modified, err := v.account.StoreFlags(ctx, s.by(), v.id, v.ranges(list), c.mode, c.flags, c.words, c.since)
 	if err != nil {
 		return s.fail(err)
 	}
@@ -105,8 +105,8 @@ func (s *session) store(cmd *command) error {
 // only where nobody else has changed something.
 func (s *session) tellStored(list, failed []span, before *account.State, silent bool) {
 	v := s.view
-	after := s.account.State()
-	m, was := after.MailboxByID(v.id), before.MailboxByID(v.id)
+	after := v.account.State()
+	m, was := v.now(after), v.now(before)
 	if m == nil {
 		return
 	}

@@ -16,11 +16,11 @@ func (s *session) update(allowExpunge bool) error {
 	if v == nil {
 		return nil
 	}
-	state := s.account.State()
+	state := v.account.State()
 	if state.ModSeq() == v.told && (!allowExpunge || v.told == v.toldGone) {
 		return nil
 	}
-	now := state.MailboxByID(v.id)
+	now := v.now(state)
 	if now == nil {
 		// RFC 9051, section 6.3.5 leaves open what others see who have it selected.
 		s.log.Info("selected mailbox was deleted")
@@ -30,7 +30,7 @@ func (s *session) update(allowExpunge bool) error {
 	}
 	if !now.Loaded() {
 		var err error
-		if state, now, err = s.load(v.id); err != nil || now == nil {
+		if state, now, err = s.load(v); err != nil || now == nil {
 			if err == nil {
 				return s.update(allowExpunge)
 			}
@@ -62,15 +62,15 @@ func (s *session) update(allowExpunge bool) error {
 }
 
 // load reads a mailbox into memory that is not there.
-func (s *session) load(id account.MailboxID) (*account.State, *account.Mailbox, error) {
+func (s *session) load(v *view) (*account.State, *account.Mailbox, error) {
 	ctx, cancel := s.context()
 	defer cancel()
-	state, err := s.account.Load(ctx, id)
+	state, err := v.account.Load(ctx, v.id)
 	if err != nil {
 		s.log.Error("selected mailbox cannot be read", "kind", kinds.Of(err), "error", err)
 		return nil, nil, err
 	}
-	return state, state.MailboxByID(id), nil
+	return state, v.now(state), nil
 }
 
 // tellGone tells of messages that are gone: ranges that hold all of them, and none that is

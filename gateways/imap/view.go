@@ -12,6 +12,7 @@ import (
 // the mailbox that is kept, and then those of which it was told since; a message that is
 // gone keeps its number until the client was told so.
 type view struct {
+	account  *account.Account // whose mailbox it is
 	id       account.MailboxID
 	readOnly bool
 	box      *account.Mailbox  // as it was when all expunges were told
@@ -24,10 +25,13 @@ type view struct {
 	saved    []account.Range   // UIDs of the last SEARCH with SAVE
 }
 
-func newView(m *account.Mailbox, state *account.State, readOnly bool) *view {
-	return &view{id: m.ID, readOnly: readOnly, box: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
+func newView(a *account.Account, m *account.Mailbox, state *account.State, readOnly bool) *view {
+	return &view{account: a, id: m.ID, readOnly: readOnly, box: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
 		keywords: len(m.Keywords)}
 }
+
+// now gives the selected mailbox as it is in a state of its account, nil if it is no more.
+func (v *view) now(state *account.State) *account.Mailbox { return state.MailboxByID(v.id) }
 
 // span is a range of indexes; to is not in it. The message with sequence number n has index
 // n-1.
