@@ -26,63 +26,129 @@ const maxAppends = 20
 // an intake each; they are in the mailbox, durably and all at once, before the client is
 // told OK. Whatever can be refused before a message has come is refused then.
 func (s *session) append(cmd *command) error {
-	if cmd.open && bytes.HasPrefix(cmd.Rest(), []byte(" {")) { // the mailbox's name
-		why, err := s.more(cmd)
-		if err != nil {
-			return err
-		}
-		if why != "" {
-			return refused(why)
-		}
-		cmd.Parser.UTF8 = s.utf8
+	t := &taking{s: s, cmd: cmd}
+	if err := t.target(func() {}); err != nil {
+		return err
 	}
-	cmd.SP()
-	name := cmd.Mailbox()
-	var adds []account.NewMessage
-	var messages, total int64
-	for {
-		add, utf8, err := s.appendArgs(cmd)
-		if err != nil {
+	for last := false; !last; {
+		var err error
+		if last, err = t.message(); err != nil {
 			return err
-		}
-		messages++
-		total += cmd.literal
-		if err := s.room(name, messages, total, cmd.literal); err != nil {
-			return s.failTo(err)
-		}
-		last, err := s.take(cmd, utf8, &add)
-		if err != nil {
-			return err
-		}
-		if adds = append(adds, add); last {
-			break
 		}
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
 	defer cancel()
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, total)
+	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, int64(len(t.adds)), t.total)
 	if err != nil {
 		return s.failTo(err)
 	}
-	uids, validity, err := s.account.Append(ctx, s.by(), name, adds, room)
+	uids, validity, err := s.account.Append(ctx, s.by(), t.name, t.adds, room)
 	if err != nil {
 		return s.failTo(err)
 	}
-	code := append([]byte("APPENDUID "), strconv.FormatUint(uint64(validity), 10)+" "...)
-	cmd.code = string(wire.AppendRange(code, uids[0], uids[len(uids)-1]))
+	cmd.code = appendCode(validity, uids[0], uids[len(uids)-1])
 	return nil
 }
 
-// appendArgs reads what stands before a message.
+func appendCode(validity, first, last uint32) string {
+	code := append([]byte("APPENDUID "), strconv.FormatUint(uint64(validity), 10)+" "...)
+	return string(wire.AppendRange(code, first, last))
+}
+
+// taking takes in the messages of an APPEND or REPLACE.
+type taking struct {
+	s     *session
+	cmd   *command
+	name  string // of the mailbox
+	place bool   // one comes in place of another one
+	goes  int64  // octets of that
+	adds  []account.NewMessage
+	total int64 // octets of adds
+}
+
+// target reads the mailbox's name, which may be a literal; before reads what stands before it.
+func (t *taking) target(before func()) error {
+	before()
+	if t.cmd.open && bytes.HasPrefix(t.cmd.Rest(), []byte(" {")) {
+		if err := t.more(t.s.at); err != nil {
+			return err
+		}
+		before()
+	}
+	t.cmd.SP()
+	t.name = t.cmd.Mailbox()
+	return t.cmd.Err()
+}
+
+// more reads a literal that is a string, and the line behind it. What is parsed goes on at an
+// octet of the line at hand.
+func (t *taking) more(at int) error {
+	t.s.at = at
+	why, err := t.s.more(t.cmd)
+	if err != nil {
+		return err
+	}
+	if why != "" {
+		return refused(why)
+	}
+	t.cmd.Parser.UTF8 = t.s.utf8
+	return nil
+}
+
+// message takes one message in and stores it, when it is known what comes behind it.
 //
 // RFC 9051, section 9: append = "APPEND" SP mailbox [SP flag-list] [SP date-time] SP literal
-func (s *session) appendArgs(cmd *command) (add account.NewMessage, utf8 bool, err error) {
+func (t *taking) message() (last bool, err error) {
+	s, cmd := t.s, t.cmd
+	var add account.NewMessage
+	if err := t.options(&add); err != nil {
+		return false, err
+	}
+	cfg := &s.gateway.cfg
+	in := intake.New(intake.Config{Budget: cfg.Budget, Dir: cfg.TempDir, Max: MaxAppend, Now: cfg.Now})
+	defer in.Discard()
+	switch {
+	case cmd.TryWord("CATENATE"):
+		cmd.SP()
+		err = t.catenate(in)
+	case cmd.TryWord("UTF8"):
+		cmd.SP()
+		cmd.Expect('(')
+		if err = t.literal(in); err == nil {
+			cmd.Expect(')')
+		}
+	default:
+		err = t.literal(in)
+	}
+	if err == nil {
+		err = cmd.Err()
+	}
+	if err != nil {
+		return false, err
+	}
+	if last = cmd.AtEnd(); !last && cmd.Peek() != ' ' {
+		return false, bad("There is something behind the message")
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
+	defer cancel()
+	ref, sum, err := in.Commit(ctx, cfg.Blobs, s.identity.Account.Tenant, []string{string(s.identity.Account.ID)})
+	if err != nil {
+		return false, s.failTo(err)
+	}
+	add.Content = account.Content{Blob: ref, Summary: sum.Encode()}
+	t.adds, t.total = append(t.adds, add), t.total+in.Size()
+	return last, nil
+}
+
+// options reads what stands before a message.
+func (t *taking) options(add *account.NewMessage) (err error) {
+	cmd := t.cmd
 	cmd.SP()
 	if cmd.Peek() == '(' {
 		flags := cmd.Flags()
 		if cmd.Err() == nil {
 			if add.Flags, add.Words, err = parseFlags(flags); err != nil {
-				return add, false, err
+				return err
 			}
 		}
 		cmd.SP()
@@ -91,26 +157,58 @@ func (s *session) appendArgs(cmd *command) (add account.NewMessage, utf8 bool, e
 		add.Date = account.Millis(cmd.DateTime())
 		cmd.SP()
 	}
-	if utf8 = cmd.TryWord("UTF8"); utf8 {
-		cmd.SP()
-		cmd.Expect('(')
-	}
+	return cmd.Err()
+}
+
+// literal takes in octets that the client sends.
+func (t *taking) literal(in *intake.Intake) error {
+	s, cmd := t.s, t.cmd
 	cmd.Try('~')
 	switch {
 	case cmd.Err() != nil:
-		return add, false, cmd.Err()
+		return cmd.Err()
 	case !cmd.open || cmd.Peek() != '{':
-		return add, false, bad("A message is missing")
+		return bad("A message is missing")
 	case cmd.literal == math.MaxInt64:
-		return add, false, bad("A number is out of range")
+		return bad("A number is out of range")
 	}
-	return add, utf8, nil
+	if err := t.room(in.Size(), cmd.literal); err != nil {
+		return err
+	}
+	s.consent(cmd)
+	s.conn.each(literalPatience)
+	r := &io.LimitedReader{R: &s.conn.in, N: cmd.literal}
+	_, err := io.Copy(in, r)
+	cmd.literal = r.N
+	if err != nil {
+		if kinds.Of(err) == kinds.Internal { // of the connection: what an intake says has a kind
+			return err
+		}
+		return s.failTo(err)
+	}
+	if r.N > 0 {
+		return io.ErrUnexpectedEOF
+	}
+	s.conn.all(linePatience)
+	line, _, whole, err := s.conn.in.line(s.line[:0], maxCommand)
+	s.line = line
+	if err != nil {
+		return err
+	}
+	cmd.note(line)
+	if why := wire.Malformed(line); !whole || why != "" {
+		return bad("There is something behind the message that can't be read")
+	}
+	cmd.Parser = wire.NewParser(line)
+	cmd.Parser.UTF8 = s.utf8
+	return nil
 }
 
-// room says whether a message may come.
-func (s *session) room(name string, messages, total, size int64) error {
+// room says whether so many octets more of a message may come.
+func (t *taking) room(have, more int64) error {
+	s, messages := t.s, int64(len(t.adds)+1)
 	switch {
-	case size > MaxAppend:
+	case more > MaxAppend-have:
 		return no(imap.ResponseCodeTooBig, "The message is too large")
 	case messages > maxAppends:
 		return no(imap.ResponseCodeLimit, "Too many messages in one command")
@@ -118,68 +216,26 @@ func (s *session) room(name string, messages, total, size int64) error {
 	ctx, cancel := s.context()
 	defer cancel()
 	state := s.account.State()
-	if state.Mailbox(name) == nil {
+	if state.Mailbox(t.name) == nil {
 		if err := s.account.Refresh(ctx); err != nil {
-			return err
+			return s.failTo(err)
 		}
-		if state = s.account.State(); state.Mailbox(name) == nil {
-			return kinds.Errorf(kinds.NotFound, "imap: no such mailbox")
+		if state = s.account.State(); state.Mailbox(t.name) == nil {
+			return no(imap.ResponseCodeTryCreate, "No such mailbox")
+		}
+	}
+	total := t.total + have + more - t.goes
+	if t.place {
+		if messages = 0; total <= 0 {
+			return nil
 		}
 	}
 	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, total)
 	if err != nil {
-		return err
+		return s.failTo(err)
 	}
 	if room.Quota.Full(state.Standing().Totals, messages, total) {
-		return kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", total)
+		return s.failTo(kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", total))
 	}
 	return nil
-}
-
-// take takes a message in and stores it, when it is known what comes behind it.
-func (s *session) take(cmd *command, utf8 bool, add *account.NewMessage) (last bool, err error) {
-	in := intake.New(intake.Config{Budget: s.gateway.cfg.Budget, Dir: s.gateway.cfg.TempDir, Max: MaxAppend, Now: s.gateway.cfg.Now})
-	defer in.Discard()
-	s.consent(cmd)
-	s.conn.each(literalPatience)
-	r := &io.LimitedReader{R: &s.conn.in, N: cmd.literal}
-	_, err = io.Copy(in, r)
-	cmd.literal = r.N
-	if err != nil {
-		if kinds.Of(err) == kinds.Internal { // of the connection: what an intake says has a kind
-			return false, err
-		}
-		return false, s.failTo(err)
-	}
-	if r.N > 0 {
-		return false, io.ErrUnexpectedEOF
-	}
-	s.conn.all(linePatience)
-	line, _, whole, err := s.conn.in.line(s.line[:0], maxCommand)
-	s.line = line
-	if err != nil {
-		return false, err
-	}
-	cmd.note(line)
-	if why := wire.Malformed(line); !whole || why != "" {
-		return false, bad("APPEND has something behind the message that can't be read")
-	}
-	cmd.Parser = wire.NewParser(line)
-	if utf8 {
-		cmd.Expect(')')
-	}
-	if cmd.Err() != nil {
-		return false, cmd.Err()
-	}
-	if last = cmd.AtEnd(); !last && !cmd.open {
-		return false, bad("APPEND has something behind the message")
-	}
-	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
-	defer cancel()
-	ref, sum, err := in.Commit(ctx, s.gateway.cfg.Blobs, s.identity.Account.Tenant, []string{string(s.identity.Account.ID)})
-	if err != nil {
-		return false, s.failTo(err)
-	}
-	add.Content = account.Content{Blob: ref, Summary: sum.Encode()}
-	return last, nil
 }

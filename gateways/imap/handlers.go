@@ -58,6 +58,7 @@ func handlers() map[string]handler {
 		"STORE":        {state: inMailbox, uid: true, numbers: true, run: (*session).store},
 		"COPY":         {state: inMailbox, uid: true, run: (*session).copy},
 		"MOVE":         {state: inMailbox, uid: true, run: (*session).move},
+		"REPLACE":      {state: inMailbox, uid: true, streams: true, run: (*session).replace},
 	}
 }
 

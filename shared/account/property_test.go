@@ -62,7 +62,7 @@ func (h *history) command() {
 	}
 	var err error
 	what := rapid.SampledFrom([]string{"append", "append", "deliver", "deliver", "again", "copy", "move", "move", "flags", "flags",
-		"expunge", "create", "rename", "delete", "subscribe", "refresh"}).Draw(h.t, "command")
+		"expunge", "replace", "create", "rename", "delete", "subscribe", "refresh"}).Draw(h.t, "command")
 	switch what {
 	case "append":
 		err = h.append(a, to)
@@ -87,6 +87,8 @@ func (h *history) command() {
 		_, err = a.StoreFlags(ctx, by, box, some, mode, flags, words, since)
 	case "expunge":
 		_, err = a.ExpungeMessages(ctx, by, box, some, rapid.Bool().Draw(h.t, "only deleted"))
+	case "replace":
+		err = h.replace(a, box, some[0].First, to)
 	case "create":
 		_, err = a.CreateMailbox(ctx, by, to, "")
 	case "rename":
@@ -136,6 +138,19 @@ func (h *history) append(a *Account, to string) error {
 		}
 	case kinds.Is(err, kinds.Unavailable):
 		h.perhaps[id] = struct{}{}
+	}
+	return err
+}
+
+func (h *history) replace(a *Account, box MailboxID, goes uint32, to string) error {
+	n := newMessage(int64(h.n))
+	n.EmailID = EmailID()
+	_, _, err := a.Replace(context.Background(), by, box, goes, to, n, Room{})
+	switch {
+	case err == nil:
+		h.told[n.EmailID]++
+	case kinds.Is(err, kinds.Unavailable):
+		h.perhaps[n.EmailID] = struct{}{}
 	}
 	return err
 }
@@ -245,6 +260,9 @@ func (h *history) audit() {
 				held[at] = id
 			}
 		}
+		if len(e.Ops) == 2 && e.Ops[0].Expunge != nil && e.Ops[1].Add != nil && total(was) != total(living(s)) {
+			h.t.Fatalf("a REPLACE made %d messages of %d", total(living(s)), total(was))
+		}
 		if len(e.Ops) == 1 && e.Ops[0].Move != nil && !maps.Equal(was, living(s)) {
 			h.t.Fatalf("a MOVE changed which messages there are: %v, %v", was, living(s))
 		}
@@ -278,6 +296,13 @@ func living(s *State) map[ContentRef]int {
 		for _, x := range m.Messages() {
 			n[x.Content]++
 		}
+	}
+	return n
+}
+
+func total(living map[ContentRef]int) (n int) {
+	for _, k := range living {
+		n += k
 	}
 	return n
 }

@@ -1,0 +1,72 @@
+package imap
+
+import (
+	"context"
+	"errors"
+
+	"github.com/godwit-mail/godwit/gateways/imap/wire"
+	"github.com/godwit-mail/godwit/shared/account"
+)
+
+// replace is REPLACE and UID REPLACE (RFC 8508): a message comes, maybe to another mailbox, and
+// one of the selected mailbox goes, in one entry, so that nobody sees both or neither. Only
+// what is more than before is held against quotas.
+//
+// RFC 8508, section 4.3: Servers implementing REPLACE and UIDPLUS are also advised to send the APPENDUID response code in an untagged OK before sending the EXPUNGE or replaced responses.
+func (s *session) replace(cmd *command) error {
+	t := &taking{s: s, cmd: cmd, place: true}
+	var set wire.Set
+	if err := t.target(func() { cmd.SP(); set = cmd.Set() }); err != nil {
+		return err
+	}
+	if set.Saved || len(set.Spans) != 1 || set.Spans[0].Start != set.Spans[0].Stop {
+		return bad("REPLACE takes one message")
+	}
+	list, err := s.view.resolve(set, cmd.uid)
+	if err != nil {
+		return err
+	}
+	if s.view.readOnly {
+		return errReadOnly()
+	}
+	if count(list) == 0 {
+		return errGone()
+	}
+	uid := s.view.uid(list[0].from)
+	box := s.account.State().MailboxByID(s.view.id)
+	if box == nil {
+		return errGone()
+	}
+	k, ok := box.Find(uid)
+	if !ok {
+		return errGone()
+	}
+	t.goes = box.At(k).Size
+	last, err := t.message()
+	if err == nil && !last {
+		err = bad("REPLACE brings one message")
+	}
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
+	defer cancel()
+	var room account.Room
+	if more := t.total - t.goes; more > 0 {
+		if room, err = s.gateway.cfg.Quota.Room(ctx, s.identity, 0, more); err != nil {
+			return s.failTo(err)
+		}
+	}
+	fresh, validity, err := s.account.Replace(ctx, s.by(), s.view.id, uid, t.name, t.adds[0], room)
+	if errors.Is(err, account.ErrNoMessage) {
+		return errGone()
+	}
+	if err != nil {
+		return s.failTo(err)
+	}
+	s.w().Raw("* OK [").Raw(appendCode(validity, fresh, fresh)).Raw("] The new message is there\r\n")
+	cmd.code = s.highest()
+	return nil
+}
+
+func errGone() error { return no(codeExpungeIssued, "The message is no more") }
