@@ -13,6 +13,7 @@ import (
 type Account struct {
 	core   *core
 	closed atomic.Bool
+	reader atomic.Pointer[Reader] // who uses it; nil: its owner
 }
 
 // core is what all who have an account open share.

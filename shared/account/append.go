@@ -35,6 +35,9 @@ func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewM
 		if m == nil {
 			return nil, noMailbox(mailbox)
 		}
+		if err := a.may(m, MayInsert); err != nil {
+			return nil, err
+		}
 		if err := s.room(room.Quota, int64(len(list)), bytes); err != nil {
 			return nil, err
 		}
@@ -45,12 +48,37 @@ func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewM
 			add.Mailbox, add.UID = m.ID, m.UIDNext+uint32(i)
 			uids[i], ops[i].Add = add.UID, &add
 		}
+		ops = a.allowed(m, ops)
 		return room.Warn.add(ctx, ops, s.standing.Totals, int64(len(list)), bytes), nil
 	})
 	if err != nil {
 		return nil, 0, err
 	}
 	return uids, uidValidity, nil
+}
+
+// allowed takes from messages that are appended the flags that who uses the account may not
+// set, and makes \Seen their own where it is.
+func (a *Account) allowed(m *Mailbox, ops []Op) []Op {
+	if a.reader.Load() == nil {
+		return ops
+	}
+	may, words := flagRights(a.Rights(m), !m.SharedSeen)
+	r, own := a.ownSeen(m)
+	var seen []Range
+	for i := range ops {
+		add := ops[i].Add
+		if own && add.Flags&Seen != 0 {
+			seen = append(seen, Range{First: add.UID, Last: add.UID})
+		}
+		if add.Flags &= may; !words {
+			add.Words = nil
+		}
+	}
+	if len(seen) > 0 {
+		ops = append(ops, Op{SeenBy: &SeenBy{Mailbox: m.ID, Reader: r.ID, UIDs: Normalize(seen), On: true}})
+	}
+	return ops
 }
 
 func (a *Account) newAdd(n *NewMessage) (Add, error) {

@@ -10,17 +10,21 @@ import (
 )
 
 // Version is the format of entries that this package writes, and the newest MinReader
-// that it may fold. Since 2 there is Op.Snapshot; an entry without it asks for no more than
-// reader 1.
-const Version = 2
+// that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants and readers' own
+// \Seen; an entry without them asks for no more than reader 1.
+const Version = 3
 
 func minReader(ops []Op) uint8 {
+	least := uint8(1)
 	for i := range ops {
-		if ops[i].Snapshot != nil {
-			return 2
+		switch op := &ops[i]; {
+		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil:
+			return 3
+		case op.Snapshot != nil:
+			least = 2
 		}
 	}
-	return 1
+	return least
 }
 
 // Limits of decoding.

@@ -13,7 +13,7 @@ type CopyResult struct {
 // room for them as for Append. NotFound when there is no mailbox of that name (or, with the same kind, none
 // to copy from). Nothing to copy is success with no UIDs.
 func (a *Account) CopyMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string, room Room) (CopyResult, error) {
-	return a.transfer(ctx, by, from, uids, to, func(s *State, c *Copy, messages, bytes int64) ([]Op, error) {
+	return a.transfer(ctx, by, from, uids, to, MayRead, func(s *State, c *Copy, messages, bytes int64) ([]Op, error) {
 		if err := s.room(room.Quota, messages, bytes); err != nil {
 			return nil, err
 		}
@@ -23,12 +23,12 @@ func (a *Account) CopyMessages(ctx context.Context, by By, from MailboxID, uids 
 
 // MoveMessages moves messages in one step: nobody ever sees them twice or not at all.
 func (a *Account) MoveMessages(ctx context.Context, by By, from MailboxID, uids []Range, to string) (CopyResult, error) {
-	return a.transfer(ctx, by, from, uids, to, func(_ *State, c *Copy, _, _ int64) ([]Op, error) {
+	return a.transfer(ctx, by, from, uids, to, MayRead|MayTrash|MayExpunge, func(_ *State, c *Copy, _, _ int64) ([]Op, error) {
 		return []Op{{Move: c}}, nil
 	})
 }
 
-func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, op func(*State, *Copy, int64, int64) ([]Op, error)) (res CopyResult, err error) {
+func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Range, to string, want Rights, op func(*State, *Copy, int64, int64) ([]Op, error)) (res CopyResult, err error) {
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
 		src, err := s.messages(from)
 		if err != nil {
@@ -41,19 +41,30 @@ func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Ra
 		if dst == nil {
 			return nil, noMailbox(to)
 		}
+		if err := a.may(src, want); err != nil {
+			return nil, err
+		}
+		if err := a.may(dst, MayInsert); err != nil {
+			return nil, err
+		}
 		res = CopyResult{UIDValidity: dst.UIDValidity}
+		var copied []Message
 		var runs runner
 		var bytes int64
 		for i, m := range src.In(uids) {
 			runs.add(i, m.UID)
 			bytes += m.Size
+			if a.reader.Load() != nil {
+				copied = append(copied, m)
+			}
 			res.SourceUIDs = append(res.SourceUIDs, m.UID)
 			res.DestUIDs = append(res.DestUIDs, dst.UIDNext+uint32(len(res.DestUIDs)))
 		}
 		if len(res.SourceUIDs) == 0 {
 			return nil, nil
 		}
-		return op(s, &Copy{From: from, UIDs: runs.ranges, To: dst.ID, First: dst.UIDNext}, int64(len(res.SourceUIDs)), bytes)
+		ops, err := op(s, &Copy{From: from, UIDs: runs.ranges, To: dst.ID, First: dst.UIDNext}, int64(len(res.SourceUIDs)), bytes)
+		return append(ops, a.asAllowed(src, dst, copied, dst.UIDNext)...), err
 	})
 	if err != nil {
 		return CopyResult{}, err

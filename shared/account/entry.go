@@ -88,6 +88,9 @@ type Op struct {
 	Close         *Close         `cbor:"12,keyasint,omitempty"`
 	Done          *Done          `cbor:"13,keyasint,omitempty"`
 	Snapshot      *Snapshot      `cbor:"14,keyasint,omitempty"` // since reader 2
+	SetACL        *SetACL        `cbor:"15,keyasint,omitempty"` // since reader 3, as are the next two
+	SeenBy        *SeenBy        `cbor:"16,keyasint,omitempty"`
+	SeenMode      *SeenMode      `cbor:"17,keyasint,omitempty"`
 }
 
 // Create is the only operation of entry 1. It makes the default mailboxes.
@@ -204,6 +207,27 @@ type Done struct {
 // entry. It changes nothing that a user sees.
 type Snapshot struct {
 	Ref string `cbor:"1,keyasint"` // goes to Standing.Snapshot
+}
+
+// SetACL grants rights to a mailbox, in place of those that the identifier had.
+type SetACL struct {
+	Mailbox MailboxID `cbor:"1,keyasint"`
+	Who     string    `cbor:"2,keyasint"`           // "anyone", "user:ID" or "group:ADDRESS", behind a "-" what is taken away
+	Rights  Rights    `cbor:"3,keyasint,omitempty"` // 0: the grant is removed
+}
+
+// SeenBy changes the \Seen that a reader of the mailbox has for themselves.
+type SeenBy struct {
+	Mailbox MailboxID `cbor:"1,keyasint"`
+	Reader  ID        `cbor:"2,keyasint"`
+	UIDs    []Range   `cbor:"3,keyasint"`
+	On      bool      `cbor:"4,keyasint,omitempty"`
+}
+
+// SeenMode says whether all who read the mailbox share one \Seen.
+type SeenMode struct {
+	Mailbox MailboxID `cbor:"1,keyasint"`
+	Shared  bool      `cbor:"2,keyasint,omitempty"`
 }
 
 // Range is a run of UIDs, both ends included.

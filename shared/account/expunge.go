@@ -17,6 +17,9 @@ func (a *Account) ExpungeMessages(ctx context.Context, by By, mbox MailboxID, ui
 		if m == nil {
 			return nil, noMailboxID(mbox)
 		}
+		if err := a.may(m, MayExpunge); err != nil {
+			return nil, err
+		}
 		expunged = nil
 		if onlyDeleted && m.Deleted == 0 {
 			return nil, nil

@@ -45,7 +45,8 @@ func (s *State) newMailbox(e *Entry, name, use string) (*Mailbox, error) {
 		return nil, s.corrupt(e, "there is no mailbox id left")
 	}
 	m := &Mailbox{ID: s.nextID, Name: name, SpecialUse: use, UIDValidity: validity, UIDNext: 1,
-		HighestModSeq: s.ModSeq(), owner: s.owner, epoch: uint64(s.ref.Epoch)}
+		owner: s.owner, epoch: uint64(s.ref.Epoch)}
+	m.touch(s.ModSeq())
 	s.nextID++
 	s.ownBoxes()
 	s.boxes = append(s.boxes, m)
@@ -98,7 +99,8 @@ func (s *State) rename(e *Entry, r *Rename) error {
 		if err != nil {
 			return err
 		}
-		b.UIDValidity, b.HighestModSeq = v, s.ModSeq()
+		b.UIDValidity = v
+		b.touch(s.ModSeq())
 	}
 	return nil
 }
@@ -190,7 +192,7 @@ func (s *State) own(id MailboxID) *Mailbox {
 	s.ownBoxes()
 	c := *s.boxes[i]
 	c.owner, c.blocks, c.ends = s.owner, slices.Clone(c.blocks), slices.Clone(c.ends)
-	c.Keywords = slices.Clone(c.Keywords)
+	c.Keywords, c.readers = slices.Clone(c.Keywords), slices.Clone(c.readers)
 	s.boxes[i] = &c
 	return &c
 }

@@ -85,7 +85,7 @@ func (s *State) insert(e *Entry, m *Mailbox, msg moving) error {
 	}
 	m.ends[last]++
 	m.tally(&r, 1)
-	m.HighestModSeq = s.ModSeq()
+	m.touch(s.ModSeq())
 	s.standing.Totals.Messages++
 	s.standing.Totals.Bytes += int64(r.size.get())
 	return nil
@@ -102,14 +102,21 @@ func (s *State) flags(e *Entry, f *FlagsOp) error {
 	} else {
 		words = m.wordBits(f.Words)
 	}
+	var quiet marks
+	apart := m.apart()
 	for _, r := range Normalize(f.UIDs) {
 		first, last := m.span(r)
+		before := -1
 		for i := first; i < last; i++ {
 			b, at := m.locate(i)
 			old := m.blocks[b]
 			flags, w := f.Mode.change(old.rows[at].flags, old.wordsAt(at), f.Flags, words)
 			if flags == old.rows[at].flags && w == old.wordsAt(at) {
 				continue
+			}
+			if apart {
+				quiet = quiet.add(m.quietly(&old.rows[at], flags^old.rows[at].flags == Seen && w == old.wordsAt(at)), before == i-1)
+				before = i
 			}
 			blk := m.ownBlock(b, s.owner, 0)
 			row := &blk.rows[at]
@@ -122,7 +129,38 @@ func (s *State) flags(e *Entry, f *FlagsOp) error {
 			m.HighestModSeq = s.ModSeq()
 		}
 	}
+	s.hush(m, apart, quiet)
 	return nil
+}
+
+// quietly gives the MODSEQ that a message keeps for readers with a \Seen of their own, as a
+// sequence number; 0: what changes is for all to see.
+func (m *Mailbox) quietly(r *row, onlySeen bool) mark {
+	keep := mark{first: r.uid, last: r.uid}
+	if onlySeen {
+		if keep.mod = r.mod.get(); m.gone != nil {
+			if q, ok := m.gone.quiet.find(r.uid); ok {
+				keep.mod = q.mod
+			}
+		}
+	}
+	return keep
+}
+
+// hush notes which of the changes that were just made are not for readers with a \Seen of
+// their own.
+func (s *State) hush(m *Mailbox, apart bool, quiet marks) {
+	if !apart {
+		m.othersModSeq = m.HighestModSeq
+	}
+	if len(quiet) == 0 {
+		return
+	}
+	if slices.ContainsFunc(quiet, func(r mark) bool { return r.mod == 0 }) {
+		m.othersModSeq = m.HighestModSeq
+	}
+	g := m.ownGone(s.owner)
+	g.quiet = g.quiet.over(quiet)
 }
 
 func (mode FlagMode) change(f Flags, w bits, arg Flags, words bits) (Flags, bits) {
@@ -153,6 +191,7 @@ func (s *State) remove(m *Mailbox, uids []Range) {
 			continue
 		}
 		removed = true
+		m.forget(Range{First: m.UIDAt(first), Last: m.UIDAt(last - 1)})
 		m.bury(tomb{m.UIDAt(first), m.UIDAt(last - 1), s.seq}, s.owner)
 		for i, b := first, 0; i < last; {
 			var at int
@@ -170,7 +209,7 @@ func (s *State) remove(m *Mailbox, uids []Range) {
 	}
 	if removed {
 		m.pack(s.owner)
-		m.HighestModSeq = s.ModSeq()
+		m.touch(s.ModSeq())
 	}
 }
 

@@ -170,6 +170,34 @@ func goldenHistories() map[string]func(*folded) {
 			f.do(Op{Close: &Close{Reason: "moved", To: "elsewhere"}}, Op{Close: &Close{}}, Op{Subscribe: &Subscribe{"y", true}})
 			f.do(Op{Close: &Close{Reason: "deleted"}})
 		},
+		"shared": func(f *folded) {
+			f.add(Inbox, 8)
+			grant := func(who string, rights Rights) { f.do(Op{SetACL: &SetACL{Mailbox: Inbox, Who: who, Rights: rights}}) }
+			seen := func(who ID, on bool, list ...Range) {
+				f.do(Op{SeenBy: &SeenBy{Mailbox: Inbox, Reader: who, UIDs: list, On: on}})
+			}
+			owner := func(mode FlagMode, flags Flags, list ...uint32) {
+				f.do(Op{Flags: &FlagsOp{Mailbox: Inbox, UIDs: uids(list...), Mode: mode, Flags: flags}})
+			}
+			owner(AddFlags, Seen, 8)
+			grant("user:ann", MayLookup|MayRead|MayKeepSeen)
+			grant(Anyone, MayLookup|MayPost)
+			grant("-group:staff@example.org", AllRights)
+			seen("ann", true, Range{First: 2, Last: 5})
+			seen("bob", true, all...)
+			seen("ann", false, Range{First: 4, Last: 4}, Range{First: 90, Last: 99})
+			owner(AddFlags, Seen, 1, 2, 6)
+			owner(AddFlags, Flagged, 2)
+			owner(RemoveFlags, Seen, 1, 8)
+			f.do(Op{Expunge: &Expunge{Mailbox: Inbox, UIDs: uids(3, 4)}})
+			f.do(Op{Move: &Copy{From: Inbox, UIDs: uids(5), To: 6}})
+			f.do(Op{SeenMode: &SeenMode{Mailbox: Inbox, Shared: true}})
+			owner(AddFlags, Seen, 7)
+			f.do(Op{SeenMode: &SeenMode{Mailbox: Inbox}})
+			owner(RemoveFlags, Seen, 7)
+			grant("user:ann", 0)
+			f.do(Op{CreateMailbox: &CreateMailbox{Name: "Team"}}, Op{SetACL: &SetACL{Mailbox: 7, Who: "user:bob", Rights: MayLookup}})
+		},
 		"many-messages": func(f *folded) {
 			for range 30 {
 				f.add(Inbox, 10)

@@ -107,8 +107,27 @@ func dumpWith(s *State, contents map[ContentRef]Content) string {
 		for _, g := range gone {
 			fmt.Fprintf(&b, "  gone %d:%d\n", g.First, g.Last)
 		}
+		dumpSharing(&b, m)
 	}
 	return b.String()
+}
+
+// dumpSharing writes down who may do what with a mailbox, and how its readers see it.
+func dumpSharing(b *strings.Builder, m *Mailbox) {
+	for _, g := range m.ACL {
+		fmt.Fprintf(b, "  grant %q %s\n", g.Who, g.Rights.Letters())
+	}
+	if m.SharedSeen || m.switched > 0 {
+		fmt.Fprintf(b, "  shared seen %v since %d\n", m.SharedSeen, m.switched)
+	}
+	for _, r := range m.readers {
+		x := m.For(r.id)
+		fmt.Fprintf(b, "  reader %q highest %d unseen %d:", r.id, x.HighestModSeq, x.Unseen)
+		for _, msg := range x.Messages() {
+			fmt.Fprintf(b, " %d/%05b/%d", msg.UID, msg.Flags, msg.ModSeq)
+		}
+		b.WriteString("\n")
+	}
 }
 
 // check fails the test where a state contradicts itself.
@@ -154,12 +173,28 @@ func check(t interface {
 				t.Fatalf("%s: %v is gone and holds a message", m.Name, g)
 			}
 		}
+		for _, r := range m.readers {
+			checkReader(t, m.For(r.id))
+		}
 		totals.Messages += int64(count)
 		totals.Bytes += bytes
 		totals.Mailboxes++
 	}
 	if totals != s.Standing().Totals {
 		t.Fatalf("counted %+v, the standing says %+v", totals, s.Standing().Totals)
+	}
+}
+
+func checkReader(t interface{ Fatalf(string, ...any) }, m *Mailbox) {
+	unseen, highest := 0, uint64(0)
+	for _, x := range m.Messages() {
+		if x.Flags&Seen == 0 {
+			unseen++
+		}
+		highest = max(highest, x.ModSeq)
+	}
+	if unseen != m.Unseen || highest > m.HighestModSeq {
+		t.Fatalf("%s: a reader has %d unseen and MODSEQ %d, it says %d and %d", m.Name, unseen, highest, m.Unseen, m.HighestModSeq)
 	}
 }
 

@@ -40,6 +40,19 @@ func (s *State) event(e *Entry, i int) (ev Event, messages []EventMessage) {
 		if op.Subscribe.On {
 			ev.What = "subscribed"
 		}
+	case op.SetACL != nil:
+		ev.What, ev.Mailbox = "rights set", s.nameOf(op.SetACL.Mailbox)
+	case op.SeenMode != nil:
+		ev.What, ev.Mailbox = "\\Seen of each reader's own", s.nameOf(op.SeenMode.Mailbox)
+		if op.SeenMode.Shared {
+			ev.What = "\\Seen shared"
+		}
+	case op.SeenBy != nil:
+		ev.What = "unseen by a reader"
+		if op.SeenBy.On {
+			ev.What = "seen by a reader"
+		}
+		return s.named(ev, op.SeenBy.Mailbox, op.SeenBy.UIDs)
 	case op.Access != nil:
 		switch {
 		case op.Access.Suspended && !s.standing.Suspended:

@@ -22,6 +22,14 @@ type Mailbox struct {
 	Bytes                  int64 // sum of RFC822.SIZE
 	DeletedBytes           int64 // of those with \Deleted
 
+	ACL        []Grant // by identifier; the owner is not in it
+	SharedSeen bool    // all who read it share one \Seen
+
+	othersModSeq uint64   // HighestModSeq without changes that readers with a \Seen of their own don't see
+	switched     uint64   // MODSEQ of the last change of SharedSeen
+	readers      []reader // by id: who has ever had a \Seen of their own here
+	sight        *sight   // nil: it is as the owner sees it
+
 	owner  *token
 	epoch  uint64
 	blocks []*block // none is empty
@@ -130,13 +138,17 @@ func (m *Mailbox) In(uids []Range) iter.Seq2[int, Message] {
 // hold all UIDs that were expunged after it; they may hold others that are no more,
 // never one that is there.
 func (m *Mailbox) Changes(since uint64) (changed []Message, expunged []Range) {
-	for _, b := range m.blocks {
-		if m.modSeq(b.mod) <= since {
-			continue
-		}
-		for at := range b.rows {
-			if m.modSeq(b.rows[at].mod.get()) > since {
-				changed = append(changed, m.message(b, at))
+	if m.sight != nil {
+		changed = m.changesSeen(since)
+	} else {
+		for _, b := range m.blocks {
+			if m.modSeq(b.mod) <= since {
+				continue
+			}
+			for at := range b.rows {
+				if m.modSeq(b.rows[at].mod.get()) > since {
+					changed = append(changed, m.message(b, at))
+				}
 			}
 		}
 	}
@@ -149,6 +161,22 @@ func (m *Mailbox) Changes(since uint64) (changed []Message, expunged []Range) {
 		expunged = append(expunged, Range{First: t.first, Last: t.last})
 	}
 	return changed, Normalize(expunged)
+}
+
+// changesSeen gives the messages that are new or changed for a reader after a MODSEQ.
+func (m *Mailbox) changesSeen(since uint64) (changed []Message) {
+	own := m.sight.since(m, since)
+	for _, b := range m.blocks {
+		if b.cold() || m.modSeq(b.mod) <= since && m.sight.floor <= since && !own.touches(b.rows[0].uid, b.last()) {
+			continue
+		}
+		for at := range b.rows {
+			if msg := m.message(b, at); msg.ModSeq > since {
+				changed = append(changed, msg)
+			}
+		}
+	}
+	return changed
 }
 
 func (m *Mailbox) modSeq(seq uint64) uint64 { return m.epoch<<epochShift | seq }
@@ -182,6 +210,9 @@ func (m *Mailbox) message(b *block, at int) Message {
 		Content: ContentRef{Seq: r.entry.get(), Index: int(r.op)}}
 	if b.words != nil {
 		msg.Words = b.words[at].names(m.Keywords)
+	}
+	if m.sight != nil {
+		m.sight.see(m, &msg, r.mod.get())
 	}
 	return msg
 }

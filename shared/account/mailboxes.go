@@ -19,15 +19,25 @@ func (a *Account) CreateMailbox(ctx context.Context, by By, name, specialUse str
 		return 0, kinds.Errorf(kinds.Invalid, "account: a special use that is not known")
 	}
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
-		if s.Mailbox(name) != nil {
+		above := a.above(s, name)
+		if a.reader.Load() != nil {
+			if err := a.may(above, MayCreate); err != nil {
+				return nil, err
+			}
+		}
+		if m := s.Mailbox(name); m != nil {
 			return nil, kinds.Errorf(kinds.Exists, "account: there is a mailbox of that name")
 		}
 		if specialUse != "" && slices.ContainsFunc(s.boxes, func(m *Mailbox) bool { return m.SpecialUse == specialUse }) {
 			return nil, kinds.Errorf(kinds.Exists, "account: there is a mailbox for %s", specialUse)
 		}
 		ops := append(s.parents(name), Op{CreateMailbox: &CreateMailbox{Name: name, SpecialUse: specialUse}})
-		id = s.nextID + MailboxID(len(ops)) - 1
-		return ops, s.roomForMailboxes(len(ops))
+		made := len(ops)
+		id = s.nextID + MailboxID(made) - 1
+		for i := range made {
+			ops = append(ops, inherit(above, s.nextID+MailboxID(i))...)
+		}
+		return ops, s.roomForMailboxes(made)
 	})
 	if err != nil {
 		return 0, err
@@ -65,6 +75,8 @@ func (a *Account) RenameMailbox(ctx context.Context, by By, mbox MailboxID, name
 		switch {
 		case m == nil:
 			return nil, noMailboxID(mbox)
+		case a.reader.Load() != nil && a.mayRename(s, m, name) != nil:
+			return nil, a.mayRename(s, m, name)
 		case s.Mailbox(name) != nil:
 			return nil, kinds.Errorf(kinds.Exists, "account: there is a mailbox of that name")
 		case m.ID != Inbox && strings.HasPrefix(name, m.Name+"/"):
@@ -83,6 +95,19 @@ func (a *Account) RenameMailbox(ctx context.Context, by By, mbox MailboxID, name
 		return ops, s.roomForMailboxes(made)
 	})
 	return err
+}
+
+// mayRename fails unless who uses the account may give a mailbox that name.
+//
+// RFC 4314, section 4: Moving a mailbox from one parent to another requires the "x" right on the mailbox itself and the "k" right for the new parent.
+func (a *Account) mayRename(s *State, m *Mailbox, name string) error {
+	if err := a.may(m, MayDelete); err != nil {
+		return err
+	}
+	if m.ID == Inbox {
+		return kinds.Errorf(kinds.Denied, "account: INBOX is its owner's to rename")
+	}
+	return a.may(a.above(s, name), MayCreate)
 }
 
 // checkChildren fails unless what is below old may be below name.
@@ -113,6 +138,8 @@ func (a *Account) DeleteMailbox(ctx context.Context, by By, mbox MailboxID) erro
 		switch {
 		case m == nil:
 			return nil, noMailboxID(mbox)
+		case a.may(m, MayDelete) != nil:
+			return nil, a.may(m, MayDelete)
 		case m.ID == Inbox:
 			return nil, kinds.Errorf(kinds.Denied, "account: INBOX is not to be deleted")
 		case s.HasChildren(m.Name):

@@ -10,10 +10,11 @@ import (
 // kilobyte each fill it.
 const maxAtOnce = 250
 
-// mailboxes makes the mailboxes and subscriptions as they were. Later ones stay, but for those
+// mailboxes makes the mailboxes and subscriptions as they were. Rights that were taken away
+// since are given back only with a mailbox that comes back, and by Exact. Later ones stay, but for those
 // in whose place an earlier one is to be, by Exact.
 func (w *restorer) mailboxes(ctx context.Context) error {
-	for _, step := range []func(*State) []Op{w.rename, w.clear, w.create, w.subscribe} {
+	for _, step := range []func(*State) []Op{w.rename, w.clear, w.create, w.grant, w.subscribe} {
 		for n := 1; n > 0; {
 			var err error
 			if n, err = w.change(ctx, step); err != nil {
@@ -105,10 +106,13 @@ func (s *State) useTaken(use string) bool {
 
 // create makes mailboxes that are no more, and what is missing above a new one.
 func (w *restorer) create(s *State) (ops []Op) {
-	fresh := map[string]bool{}
+	fresh, grants := map[string]bool{}, 0
 	add := func(c CreateMailbox) {
-		if !fresh[c.Name] && s.Mailbox(c.Name) == nil && len(ops) < maxAtOnce {
+		if !fresh[c.Name] && s.Mailbox(c.Name) == nil && len(ops)+grants < maxAtOnce {
 			fresh[c.Name] = true
+			if was := w.past.state.Mailbox(c.Name); was != nil {
+				grants += len(was.ACL)
+			}
 			ops = append(ops, Op{CreateMailbox: &c})
 		}
 	}
@@ -127,6 +131,44 @@ func (w *restorer) create(s *State) (ops []Op) {
 			c.SpecialUse = was.SpecialUse
 		}
 		add(c)
+	}
+	return append(ops, w.regrant(s, ops)...)
+}
+
+// regrant gives mailboxes that are made again, where they were, the grants that they had.
+func (w *restorer) regrant(s *State, made []Op) (ops []Op) {
+	for i := range made {
+		was := w.past.state.Mailbox(made[i].CreateMailbox.Name)
+		if w.Into == "" && was != nil {
+			ops = append(ops, inherit(was, s.nextID+MailboxID(i))...)
+		}
+	}
+	return ops
+}
+
+// grant makes, by Exact, the grants of mailboxes that are there as they were.
+func (w *restorer) grant(s *State) (ops []Op) {
+	if !w.Exact || w.Mailbox != "" {
+		return nil
+	}
+	for _, m := range s.boxes {
+		was := w.past.state.Mailbox(m.Name)
+		if was == nil || len(ops) > 0 && len(ops)+len(m.ACL)+len(was.ACL) > maxAtOnce {
+			continue
+		}
+		for _, g := range m.ACL {
+			if was.Granted(g.Who) == 0 {
+				ops = append(ops, Op{SetACL: &SetACL{Mailbox: m.ID, Who: g.Who}})
+			}
+		}
+		for _, g := range was.ACL {
+			if m.Granted(g.Who) != g.Rights {
+				ops = append(ops, Op{SetACL: &SetACL{Mailbox: m.ID, Who: g.Who, Rights: g.Rights}})
+			}
+		}
+		if m.SharedSeen != was.SharedSeen {
+			ops = append(ops, Op{SeenMode: &SeenMode{Mailbox: m.ID, Shared: was.SharedSeen}})
+		}
 	}
 	return ops
 }

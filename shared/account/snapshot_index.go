@@ -8,7 +8,7 @@ import (
 // a snapshot is no part of the next one's work.
 const (
 	indexForm = 1
-	tombsForm = 1
+	tombsForm = 2              // 1: without readers
 	pieceRows = 16 * blockRows // at most
 	maxTombs  = MaxMessages + 2*minTombs
 	maxIndex  = pieceRows * 200 // bytes, unpacked: a UIDL of 70 bytes and keywords
@@ -223,7 +223,11 @@ func getUIDLs(in *scan, rows []row) map[uint32]string {
 }
 
 func encodeTombs(g *graves) []byte {
-	out := append(make([]byte, 0, 20+6*len(g.list)), tombsForm)
+	form := byte(1)
+	if len(g.readers) > 0 || len(g.quiet) > 0 {
+		form = tombsForm
+	}
+	out := append(make([]byte, 0, 20+6*len(g.list)), form)
 	out = putUint(putUint(out, uint64(g.at)), uint64(len(g.list)))
 	before := tomb{}
 	for _, t := range g.list {
@@ -232,7 +236,54 @@ func encodeTombs(g *graves) []byte {
 		out = putUint(out, uint64(t.last-t.first))
 		before = t
 	}
+	if form > 1 {
+		out = putUint(out, uint64(len(g.readers)))
+		for _, r := range g.readers {
+			out = append(putUint(out, uint64(len(r.id))), r.id...)
+			out = putMarks(out, r.marks)
+		}
+		out = putMarks(out, g.quiet)
+	}
 	return out
+}
+
+// putMarks writes marks; the lowest bit of what is between two tells whether they were seen.
+func putMarks(out []byte, l marks) []byte {
+	out = putUint(out, uint64(len(l)))
+	before := mark{}
+	for _, r := range l {
+		seen := uint64(0)
+		if r.seen {
+			seen = 1
+		}
+		out = putUint(out, uint64(r.first-before.last)<<1|seen)
+		out = putUint(out, uint64(r.last-r.first))
+		out = putInt(out, int64(r.mod)-int64(before.mod))
+		before = r
+	}
+	return out
+}
+
+func getMarks(in *scan) marks {
+	l := make(marks, in.count(maxTombs))
+	last, mod := uint64(0), int64(0)
+	for i := range l {
+		first := in.upTo(1 << 33)
+		length := in.upTo(1<<32 - 1)
+		mod += in.int()
+		seen := first&1 != 0
+		first = last + first>>1
+		last = first + length
+		if first == 0 || i > 0 && first <= uint64(l[i-1].last) || last > 1<<32-1 || mod <= 0 || mod > maxSeq {
+			in.bad = true
+			return nil
+		}
+		l[i] = mark{first: uint32(first), last: uint32(last), seen: seen, mod: uint64(mod)}
+	}
+	if len(l) == 0 {
+		return nil
+	}
+	return l
 }
 
 func decodeTombs(raw []byte) (*graves, error) {
@@ -240,6 +291,7 @@ func decodeTombs(raw []byte) (*graves, error) {
 	if err := in.format("tombs", tombsForm); err != nil {
 		return nil, err
 	}
+	form := raw[0]
 	g := &graves{at: int(in.upTo(2 * maxTombs))}
 	g.list = make([]tomb, in.count(maxTombs))
 	before := tomb{}
@@ -253,6 +305,17 @@ func decodeTombs(raw []byte) (*graves, error) {
 		}
 		before = tomb{first: uint32(first), last: uint32(last), mod: mod}
 		g.list[i] = before
+	}
+	if form > 1 {
+		for range in.count(MaxReaders) {
+			id := ID(in.bytes(int(in.upTo(64))))
+			if n := len(g.readers); id == "" || n > 0 && g.readers[n-1].id >= id {
+				in.bad = true
+				break
+			}
+			g.readers = append(g.readers, readerMarks{id: id, marks: getMarks(in)})
+		}
+		g.quiet = getMarks(in)
 	}
 	return g, in.end("tombs")
 }

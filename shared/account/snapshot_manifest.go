@@ -31,21 +31,33 @@ type manifest struct {
 const manifestForm = 1
 
 type manifestBox struct {
-	ID            MailboxID       `cbor:"1,keyasint"`
-	Name          string          `cbor:"2,keyasint"`
-	SpecialUse    string          `cbor:"3,keyasint,omitempty"`
-	UIDValidity   uint32          `cbor:"4,keyasint"`
-	UIDNext       uint32          `cbor:"5,keyasint"`
-	HighestModSeq uint64          `cbor:"6,keyasint"`
-	Keywords      []string        `cbor:"7,keyasint,omitempty"`
-	Count         int             `cbor:"8,keyasint,omitempty"`
-	Unseen        int             `cbor:"9,keyasint,omitempty"`
-	Deleted       int             `cbor:"10,keyasint,omitempty"`
-	Bytes         int64           `cbor:"11,keyasint,omitempty"`
-	Pieces        []manifestPiece `cbor:"12,keyasint,omitempty"`
-	Tombs         *manifestPiece  `cbor:"13,keyasint,omitempty"`
-	Carried       int64           `cbor:"14,keyasint,omitempty"` // bytes written again since all pieces were together
-	DeletedBytes  int64           `cbor:"15,keyasint,omitempty"`
+	ID            MailboxID        `cbor:"1,keyasint"`
+	Name          string           `cbor:"2,keyasint"`
+	SpecialUse    string           `cbor:"3,keyasint,omitempty"`
+	UIDValidity   uint32           `cbor:"4,keyasint"`
+	UIDNext       uint32           `cbor:"5,keyasint"`
+	HighestModSeq uint64           `cbor:"6,keyasint"`
+	Keywords      []string         `cbor:"7,keyasint,omitempty"`
+	Count         int              `cbor:"8,keyasint,omitempty"`
+	Unseen        int              `cbor:"9,keyasint,omitempty"`
+	Deleted       int              `cbor:"10,keyasint,omitempty"`
+	Bytes         int64            `cbor:"11,keyasint,omitempty"`
+	Pieces        []manifestPiece  `cbor:"12,keyasint,omitempty"`
+	Tombs         *manifestPiece   `cbor:"13,keyasint,omitempty"`
+	Carried       int64            `cbor:"14,keyasint,omitempty"` // bytes written again since all pieces were together
+	DeletedBytes  int64            `cbor:"15,keyasint,omitempty"`
+	ACL           []Grant          `cbor:"16,keyasint,omitempty"`
+	SharedSeen    bool             `cbor:"17,keyasint,omitempty"`
+	Switched      uint64           `cbor:"18,keyasint,omitempty"`
+	OthersModSeq  uint64           `cbor:"19,keyasint,omitempty"` // 0: it is HighestModSeq
+	Readers       []manifestReader `cbor:"20,keyasint,omitempty"`
+}
+
+type manifestReader struct {
+	_       struct{} `cbor:",toarray"`
+	ID      ID
+	Seen    int
+	Highest uint64
 }
 
 type manifestPiece struct {
@@ -188,6 +200,11 @@ func (b *manifestBox) check(objects int) bool {
 		}
 		rows, last = rows+int(p.Rows), p.Last
 	}
+	for i, r := range b.Readers {
+		if r.ID == "" || r.Seen < 0 || r.Seen > b.Count || i > 0 && b.Readers[i-1].ID >= r.ID {
+			return false
+		}
+	}
 	return rows == b.Count && (b.Tombs == nil || b.Tombs.check(objects))
 }
 
@@ -230,7 +247,14 @@ func (m *manifest) state(ref Ref) *State {
 		b := &m.Boxes[i]
 		box := &Mailbox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity, UIDNext: b.UIDNext,
 			HighestModSeq: b.HighestModSeq, Keywords: b.Keywords, Count: b.Count, Unseen: b.Unseen, Deleted: b.Deleted,
-			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, epoch: uint64(ref.Epoch)}
+			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, epoch: uint64(ref.Epoch),
+			ACL: b.ACL, SharedSeen: b.SharedSeen, switched: b.Switched, othersModSeq: b.OthersModSeq}
+		if box.othersModSeq == 0 {
+			box.othersModSeq = box.HighestModSeq
+		}
+		for _, r := range b.Readers {
+			box.readers = append(box.readers, reader{id: r.ID, seen: r.Seen, highest: r.Highest})
+		}
 		rows := 0
 		for j := range b.Pieces {
 			p := m.piece(&b.Pieces[j])
@@ -261,9 +285,16 @@ func manifestOf(s *State, object string) *manifest {
 		m.Used = binary.BigEndian.AppendUint64(m.Used, h)
 	}
 	for _, b := range s.boxes {
-		m.Boxes = append(m.Boxes, manifestBox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity,
+		box := manifestBox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity,
 			UIDNext: b.UIDNext, HighestModSeq: b.HighestModSeq, Keywords: b.Keywords, Count: b.Count, Unseen: b.Unseen,
-			Deleted: b.Deleted, Bytes: b.Bytes, DeletedBytes: b.DeletedBytes})
+			Deleted: b.Deleted, Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, ACL: b.ACL, SharedSeen: b.SharedSeen, Switched: b.switched}
+		if b.othersModSeq != b.HighestModSeq {
+			box.OthersModSeq = b.othersModSeq
+		}
+		for _, r := range b.readers {
+			box.Readers = append(box.Readers, manifestReader{ID: r.id, Seen: r.seen, Highest: r.highest})
+		}
+		m.Boxes = append(m.Boxes, box)
 	}
 	return m
 }

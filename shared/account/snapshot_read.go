@@ -113,7 +113,8 @@ func (s *State) needs(ops []Op) (list []need) {
 		op := &ops[i]
 		switch {
 		case op.Flags != nil:
-			ask(need{box: op.Flags.Mailbox, uids: op.Flags.UIDs})
+			m := s.MailboxByID(op.Flags.Mailbox)
+			ask(need{box: op.Flags.Mailbox, uids: op.Flags.UIDs, tombs: m != nil && (m.apart() || regrants(ops))})
 			words[op.Flags.Mailbox] += len(op.Flags.Words)
 		case op.Expunge != nil:
 			ask(need{box: op.Expunge.Mailbox, uids: op.Expunge.UIDs, tombs: true})
@@ -129,6 +130,12 @@ func (s *State) needs(ops []Op) (list []need) {
 		case op.Add != nil:
 			words[op.Add.Mailbox] += len(op.Add.Words)
 			words[Inbox] += len(op.Add.Words)
+		case op.SeenBy != nil:
+			ask(need{box: op.SeenBy.Mailbox, uids: op.SeenBy.UIDs, tombs: true})
+		case op.SetACL != nil:
+			ask(need{box: op.SetACL.Mailbox, tombs: true})
+		case op.SeenMode != nil:
+			ask(need{box: op.SeenMode.Mailbox, tombs: true})
 		case op.Rename != nil && op.Rename.Mailbox == Inbox:
 			ask(need{box: Inbox, whole: true, tombs: true})
 		}
@@ -140,6 +147,11 @@ func (s *State) needs(ops []Op) (list []need) {
 		}
 	}
 	return list
+}
+
+// regrants tells whether operations change who reads a mailbox, and how.
+func regrants(ops []Op) bool {
+	return slices.ContainsFunc(ops, func(op Op) bool { return op.SetACL != nil || op.SeenMode != nil })
 }
 
 // missing gives the pieces of which something is needed and not in memory.

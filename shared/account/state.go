@@ -124,7 +124,10 @@ func (s *State) Size() int64 {
 	for _, m := range s.boxes {
 		n += 400
 		if m.gone != nil {
-			n += int64(len(m.gone.list)) * 16
+			n += int64(len(m.gone.list))*16 + int64(len(m.gone.quiet))*24
+			for _, r := range m.gone.readers {
+				n += 100 + int64(len(r.marks))*24
+			}
 		}
 		for _, b := range m.blocks {
 			n += 200 + int64(cap(b.rows))*32 + int64(len(b.words))*16 + int64(len(b.uidl))*100
@@ -215,6 +218,12 @@ func (s *State) op(e *Entry, i int) error {
 		return s.subscribe(e, op.Subscribe)
 	case op.Access != nil:
 		return s.access(e, op.Access)
+	case op.SetACL != nil:
+		return s.setACL(e, op.SetACL)
+	case op.SeenBy != nil:
+		return s.seenBy(e, op.SeenBy)
+	case op.SeenMode != nil:
+		return s.seenMode(e, op.SeenMode)
 	case op.Close != nil:
 		s.standing.Closed = op.Close.Reason
 		return nil
@@ -235,7 +244,7 @@ func (s *State) op(e *Entry, i int) error {
 func (op *Op) count() (n int) {
 	for _, set := range [...]bool{op.Create != nil, op.Add != nil, op.Copy != nil, op.Move != nil, op.Flags != nil,
 		op.Expunge != nil, op.CreateMailbox != nil, op.Rename != nil, op.DeleteMailbox != nil, op.Subscribe != nil,
-		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil} {
+		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil, op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil} {
 		if set {
 			n++
 		}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -36,6 +37,7 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 		if m == nil {
 			return nil, noMailboxID(mbox)
 		}
+		m = a.Seen(m)
 		var failed, todo runner
 		changes := false
 		for i, msg := range m.In(uids) {
@@ -47,6 +49,9 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 			changes = changes || wouldChange(&msg, mode, flags, words)
 		}
 		modified = failed.ranges
+		if a.reader.Load() != nil {
+			return a.storeAllowed(m, FlagsOp{Mailbox: mbox, UIDs: todo.ranges, Mode: mode, Flags: flags, Words: words})
+		}
 		if !changes {
 			return nil, nil
 		}
@@ -61,6 +66,72 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 		return nil, err
 	}
 	return modified, nil
+}
+
+// storeAllowed gives the operations that change of flags what who uses the account may change,
+// \Seen as their own where it is. What changes nothing has none. kinds.Denied when they may
+// change none of the flags that were named.
+//
+// RFC 4314, section 4: STORE operation SHOULD NOT fail if the user has rights to modify at least one flag specified in the STORE
+func (a *Account) storeAllowed(m *Mailbox, f FlagsOp) (ops []Op, err error) {
+	if err := a.may(m, MayRead); err != nil {
+		return nil, err
+	}
+	rights := a.Rights(m)
+	may, words := flagRights(rights, !m.SharedSeen)
+	r, own := a.ownSeen(m)
+	any := may
+	if rights&MayKeepSeen != 0 {
+		any |= Seen
+	}
+	named := f.Mode == ReplaceFlags && len(f.Words) == 0 && f.Flags == 0
+	if f.Flags&any == 0 && !(words && len(f.Words) > 0) && !(named && any != 0) && len(f.UIDs) > 0 {
+		return nil, kinds.Errorf(kinds.Denied, "account: no right to any of the flags")
+	}
+	put := func(mode FlagMode, flags Flags, words []string) {
+		changes := slices.ContainsFunc(messagesIn(m, f.UIDs), func(msg Message) bool { return wouldChange(&msg, mode, flags, words) })
+		if changes {
+			ops = append(ops, Op{Flags: &FlagsOp{Mailbox: m.ID, UIDs: f.UIDs, Mode: mode, Flags: flags, Words: words}})
+		}
+	}
+	mine := func(on bool) {
+		differs := slices.ContainsFunc(messagesIn(m, f.UIDs), func(msg Message) bool { return msg.Flags&Seen != 0 != on })
+		if differs {
+			ops = append(ops, Op{SeenBy: &SeenBy{Mailbox: m.ID, Reader: r.ID, UIDs: f.UIDs, On: on}})
+		}
+	}
+	if !words {
+		f.Words = nil
+	}
+	if f.Mode != RemoveFlags {
+		if err := m.roomForWords(f.Words); err != nil {
+			return nil, err
+		}
+	}
+	switch f.Mode {
+	case ReplaceFlags:
+		put(AddFlags, f.Flags&may, f.Words)
+		var others []string
+		for _, w := range m.Keywords {
+			if words && !containsFold(f.Words, w) {
+				others = append(others, w)
+			}
+		}
+		put(RemoveFlags, may&^f.Flags, others)
+	default:
+		put(f.Mode, f.Flags&may, f.Words)
+	}
+	if own && (f.Flags&Seen != 0 || f.Mode == ReplaceFlags) {
+		mine(f.Flags&Seen != 0 && f.Mode != RemoveFlags)
+	}
+	return ops, nil
+}
+
+func messagesIn(m *Mailbox, uids []Range) (list []Message) {
+	for _, msg := range m.In(uids) {
+		list = append(list, msg)
+	}
+	return list
 }
 
 func wouldChange(m *Message, mode FlagMode, flags Flags, words []string) bool {

@@ -9,29 +9,38 @@ import (
 // minTombs is how many tombs a mailbox keeps before old ones are merged.
 const minTombs = 2048
 
-// graves are the tombs of a mailbox. States share them, as they do blocks.
+// graves are the tombs of a mailbox, and what else of it is about single messages but in none
+// of their rows. States share them, as they do blocks.
 type graves struct {
 	owner  *token
 	stored atomic.Pointer[piece] // where a snapshot has the very same tombs; nil: nowhere
 	cold   bool                  // they are only there
 	list   []tomb                // by rising mod
 	at     int                   // tombs at which old ones are merged
+
+	readers []readerMarks // by id: what they have seen
+	quiet   marks         // sequence numbers from before changes that readers don't see
 }
 
 // bury notes an expunged range; tombs come by rising mod.
 func (m *Mailbox) bury(t tomb, owner *token) {
-	switch {
-	case m.gone == nil:
-		m.gone = &graves{owner: owner}
-	case m.gone.owner != owner:
-		m.gone = &graves{owner: owner, list: slices.Clip(m.gone.list), at: m.gone.at}
-	}
-	g := m.gone
+	g := m.ownGone(owner)
 	g.list = append(g.list, t)
 	if len(g.list) >= max(minTombs, g.at) {
 		m.mergeTombs()
 		g.at = 2 * len(g.list)
 	}
+}
+
+// ownGone gives the graves for changing.
+func (m *Mailbox) ownGone(owner *token) *graves {
+	switch old := m.gone; {
+	case old == nil:
+		m.gone = &graves{owner: owner}
+	case old.owner != owner:
+		m.gone = &graves{owner: owner, list: slices.Clip(old.list), at: old.at, readers: slices.Clone(old.readers), quiet: old.quiet}
+	}
+	return m.gone
 }
 
 // mergeTombs joins the older half of the tombs where no message is between them. What

@@ -53,7 +53,8 @@ const (
 type Carry func(ctx context.Context, from blob.Ref) (to blob.Ref, ok bool, err error)
 
 // Rebuild makes the account ref, of which there is nothing yet, as from is now: mailboxes,
-// subscriptions and messages with their flags, dates, EMAILIDs and THREADIDs. UIDs, MODSEQs
+// what they grant within the tenant, subscriptions, and messages with their flags, dates,
+// EMAILIDs and THREADIDs. What others have seen is not taken over. UIDs, MODSEQs
 // and MAILBOXIDs are new, and each UIDVALIDITY is above all that from has ever given, so
 // that no client takes a message of one for one of the other. After an error the account is
 // to be given up.
@@ -81,6 +82,9 @@ func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carr
 			if err != nil {
 				return Totals{}, err
 			}
+		}
+		if err := r.grants(ctx, m, id); err != nil {
+			return Totals{}, err
 		}
 		if err := r.messages(ctx, m.ID, id); err != nil {
 			return Totals{}, err
@@ -143,6 +147,23 @@ func (r *rebuilding) flush(ctx context.Context) error {
 	r.ops, r.size = nil, 0
 	_, err := r.to.Do(ctx, r.by, func(*State) ([]Op, error) { return ops, nil })
 	return err
+}
+
+// grants copies those of a mailbox, if they mean the same where it is copied to.
+func (r *rebuilding) grants(ctx context.Context, from *Mailbox, to MailboxID) error {
+	if r.to.core.ref.Tenant != r.from.core.ref.Tenant {
+		return nil
+	}
+	for _, op := range inherit(from, to) {
+		size := 40
+		if op.SetACL != nil {
+			size += len(op.SetACL.Who)
+		}
+		if err := r.put(ctx, op, size); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 const rebuildRead = 256 // contents at once

@@ -130,6 +130,11 @@ func (s *State) contradiction() string {
 			return fmt.Sprintf("mailbox %d has %d messages, %d unseen, %d deleted, %d bytes, and says %d, %d, %d, %d",
 				m.ID, count, unseen, deleted, bytes, m.Count, m.Unseen, m.Deleted, m.Bytes)
 		}
+		for _, r := range m.readers {
+			if n := m.seenIn(m.gone.marksOf(r.id), Range{First: 1, Last: 1<<32 - 1}); n != r.seen {
+				return fmt.Sprintf("mailbox %d has %d messages that a reader has seen, and says %d", m.ID, n, r.seen)
+			}
+		}
 		total.Messages, total.Bytes = total.Messages+int64(count), total.Bytes+bytes
 	}
 	if total != s.standing.Totals {
@@ -156,6 +161,9 @@ func (s *State) unlike(o *State) string {
 		if a.ID != b.ID || a.Name != b.Name || a.SpecialUse != b.SpecialUse || a.UIDValidity != b.UIDValidity || a.UIDNext != b.UIDNext ||
 			a.HighestModSeq != b.HighestModSeq || a.Count != b.Count || !slices.Equal(a.Keywords, b.Keywords) {
 			return fmt.Sprintf("mailbox %d", a.ID)
+		}
+		if !a.sharedLike(b) {
+			return fmt.Sprintf("the rights and readers of mailbox %d", a.ID)
 		}
 		for j := range a.Count {
 			x, y := a.At(j), b.At(j)
