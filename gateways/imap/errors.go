@@ -39,7 +39,8 @@ func refused(why string) error {
 // RFC 9051, section 7.1 has the codes.
 func (s *session) fail(err error) error {
 	var done *imap.Error
-	if err == nil || errors.As(err, &done) {
+	var gone goneError
+	if err == nil || errors.As(err, &done) || errors.As(err, &gone) {
 		return err
 	}
 	kind := kinds.Of(err)

@@ -75,12 +75,16 @@ type Gateway struct {
 	out      wire.Buffers
 	in       inputs
 	buffers  sync.Pool // of compression
+	readers  chan struct{}
+	columns  *columnCache
+	progress time.Duration // between two words to a client that waits
 }
 
 // New makes a gateway.
 func New(cfg Config) *Gateway {
-	g := &Gateway{cfg: cfg, commands: handlers(), panics: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_imap_panics_total",
-		Help: "IMAP sessions ended by a defect, by command."}, []string{"command"})}
+	g := &Gateway{cfg: cfg, commands: handlers(), readers: make(chan struct{}, gatewayReaders), columns: newColumnCache(), progress: progressTime,
+		panics: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_imap_panics_total",
+			Help: "IMAP sessions ended by a defect, by command."}, []string{"command"})}
 	if cfg.Metrics != nil {
 		cfg.Metrics.MustRegister(g.panics)
 	}

@@ -54,6 +54,8 @@ func handlers() map[string]handler {
 		"UNSELECT":     {state: inMailbox, run: (*session).close},
 		"EXPUNGE":      {state: inMailbox, uid: true, run: (*session).expunge},
 		"SEARCH":       {state: inMailbox, uid: true, numbers: true, run: (*session).search},
+		"SORT":         {state: inMailbox, uid: true, numbers: true, run: (*session).sort},
+		"THREAD":       {state: inMailbox, uid: true, numbers: true, run: (*session).thread},
 		"FETCH":        {state: inMailbox, uid: true, numbers: true, run: (*session).fetch},
 		"STORE":        {state: inMailbox, uid: true, numbers: true, run: (*session).store},
 		"COPY":         {state: inMailbox, uid: true, run: (*session).copy},

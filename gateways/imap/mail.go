@@ -19,21 +19,33 @@ type mail struct {
 	session *session
 	content account.Content
 	sum     message.Summary
-	header  int64 // length of the whole header section: the head's and the blob's
-	scanned bool  // sum was made of the blob, nothing in it was cut
+	header  int64  // length of the whole header section: the head's and the blob's
+	scanned bool   // sum was made of the blob, nothing in it was cut
+	brief   bool   // sum has no more than what the header says
+	octets  []byte // of the whole message, if it was read
 }
 
 // open reads a message's summary.
 func (s *session) open(c account.Content) (*mail, error) {
 	sum, err := message.Decode(c.Summary)
-	if err != nil {
-		return nil, err
-	}
+	return s.mail(c, sum), err
+}
+
+// openHeader reads of a message's summary what the header says; the rest follows where it is
+// needed.
+func (s *session) openHeader(c account.Content) (*mail, error) {
+	sum, err := message.DecodeHeader(c.Summary)
+	m := s.mail(c, sum)
+	m.brief = true
+	return m, err
+}
+
+func (s *session) mail(c account.Content, sum message.Summary) *mail {
 	m := &mail{session: s, content: c, sum: sum, header: int64(len(c.Head)) + max(0, sum.HeaderLen-c.Skip)}
 	if c.Skip > 0 { // the header is in the head alone
 		m.headerFrom(c.Head)
 	}
-	return m, nil
+	return m
 }
 
 // headerFrom makes the summary's fields and envelope anew.
@@ -47,6 +59,14 @@ func (m *mail) headerFrom(section []byte) {
 
 // whole reads the blob where what is asked for was cut from the summary.
 func (m *mail) whole(ctx context.Context, cut message.Cut) error {
+	if m.brief && cut != message.CutEnvelope {
+		full, err := m.session.open(m.content)
+		if err != nil {
+			return err
+		}
+		full.sum.Fields, full.sum.Envelope, full.sum.Thread = m.sum.Fields, m.sum.Envelope, m.sum.Thread
+		m.sum, m.brief = full.sum, false
+	}
 	if m.sum.Cut&cut == 0 || m.scanned {
 		return nil
 	}
@@ -85,6 +105,11 @@ func (m *mail) at(r message.Range) message.Range {
 
 // open reads a range of the message.
 func (m *mail) open(ctx context.Context, r message.Range) (io.ReadCloser, error) {
+	if m.octets != nil {
+		n := int64(len(m.octets))
+		from := min(r.Off, n)
+		return io.NopCloser(bytes.NewReader(m.octets[from:min(from+r.Len, n)])), nil
+	}
 	return m.session.gateway.cfg.Accounts.OpenMessage(ctx, &m.content, r.Off, r.Len)
 }
 

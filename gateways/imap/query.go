@@ -2,7 +2,6 @@ package imap
 
 import (
 	"context"
-	"strings"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -113,6 +112,3 @@ func (k *key) inside(ctx context.Context, m *mail) (bool, error) {
 	}
 	return false, nil
 }
-
-// fold makes text comparable: case doesn't count.
-func fold(s string) string { return strings.ToLower(s) }

@@ -3,14 +3,14 @@ package imap
 import (
 	"context"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-const searchTime = 5 * time.Minute
+// searchTime is for a whole search, which may read all bodies of a mailbox.
+const searchTime = 30 * time.Minute
 
 // result is what a SEARCH is to return.
 type result struct {
@@ -59,122 +59,195 @@ func parseResult(cmd *command) (r result) {
 func (s *session) search(cmd *command) error {
 	cmd.SP()
 	r := parseResult(cmd)
+	charset := ""
 	if cmd.TryWord("CHARSET") {
 		if s.utf8 && !s.rev2 {
 			// RFC 9755, section 3 has no CHARSET where UTF-8 was agreed on.
 			cmd.Fail(wire.SyntaxError("There is no CHARSET but UTF-8 any more"))
 		}
 		cmd.SP()
-		if name := cmd.AString(); cmd.Err() == nil && !slices.Contains([]string{"US-ASCII", "UTF-8"}, strings.ToUpper(name)) {
-			cmd.Fail(no("BADCHARSET (US-ASCII UTF-8)", "Only US-ASCII and UTF-8 are taken"))
-		}
+		charset = parseCharset(cmd)
 		cmd.SP()
 	}
-	p := &searchParser{command: cmd, view: s.view, uidOnly: s.uidOnly, now: s.gateway.now()}
-	k := p.all(0)
-	err := cmd.End()
-	var list []span
-	var highest uint64
+	q, err := s.parseQuery(cmd, charset)
 	if err == nil {
-		s.condstore = s.condstore || p.modSeq
-		ctx, cancel := context.WithTimeout(s.ctx, searchTime)
-		defer cancel()
-		if list, highest, err = s.find(ctx, &k); err == nil {
-			if !p.modSeq {
-				highest = 0
-			}
-			s.tellFound(cmd, r, list, highest)
+		if err = s.find(cmd, q); err == nil {
+			s.tellFound(cmd, r, q)
 			return nil
 		}
-		err = s.fail(err)
 	}
-	if r.sav {
-		// RFC 5182, section 2.1: a SEARCH command with the SAVE result option that caused the server to return the NO tagged response sets the value of the search result variable to the empty sequence
-		s.view.saved = nil
-	}
+	s.unsave(r)
 	return err
 }
 
-// find gives the messages that match, and the highest of their mod-sequences.
-func (s *session) find(ctx context.Context, k *key) (found []span, highest uint64, err error) {
+// unsave empties the saved result, of a command that was to set it and failed.
+//
+// RFC 5182, section 2.1: a SEARCH command with the SAVE result option that caused the server to return the NO tagged response sets the value of the search result variable to the empty sequence
+func (s *session) unsave(r result) {
+	if r.sav {
+		s.view.saved = nil
+	}
+}
+
+// query is what is looked for, and then what was found.
+type query struct {
+	key    key
+	modSeq bool // MODSEQ was asked for
+	hits   []hit
+}
+
+// hit is a message that was found; they are in the order of the mailbox.
+type hit struct {
+	index   int
+	uid     uint32
+	modSeq  uint64
+	date    int64
+	size    int64
+	content account.ContentRef
+}
+
+// parseQuery reads the keys of a search, up to the end of the command.
+//
+// RFC 5255, section 4.2: I18NLEVEL=1 has texts compared by i;unicode-casemap in SEARCH, SORT and THREAD.
+func (s *session) parseQuery(cmd *command, charset string) (*query, error) {
+	p := &searchParser{command: cmd, view: s.view, uidOnly: s.uidOnly, now: s.gateway.now(), charset: charset}
+	q := &query{key: p.all(0), modSeq: p.modSeq}
+	if err := cmd.End(); err != nil {
+		return nil, err
+	}
+	q.key.order()
+	s.condstore = s.condstore || q.modSeq
+	return q, nil
+}
+
+// window is how many messages are kept in mind that only their contents decide.
+const window = 8192
+
+// find looks for the messages that match.
+func (s *session) find(cmd *command, q *query) error {
+	ctx, cancel := context.WithTimeout(s.ctx, searchTime)
+	defer cancel()
 	v := s.view
 	now := v.now(v.account.State())
 	if now == nil {
-		return nil, 0, nil
+		return nil
 	}
-	matched := make([]int, 0, 16)
+	p := s.progress(cmd, v.len())
+	defer p.stop()
 	var open []candidate
-	take := func(c *candidate) {
-		matched = append(matched, c.index)
-		highest = max(highest, c.msg.ModSeq)
-	}
-	var c candidate
-	for i := range v.len() {
-		at, ok := i, true
-		if now != v.box || i >= now.Len() {
-			at, ok = now.Find(v.uid(i))
-		}
-		if !ok {
-			continue
-		}
-		c = candidate{index: i, msg: now.At(at)}
-		switch verdict, err := k.judge(ctx, &c); {
-		case err != nil:
-			return nil, 0, err
-		case verdict == yes:
-			take(&c)
-		case verdict == unknown:
-			open = append(open, c)
-		}
-	}
-	for len(open) > 0 {
-		n := min(len(open), fetchBatch)
-		if err := s.look(ctx, k, open[:n], take); err != nil {
-			return nil, 0, err
-		}
-		open = open[n:]
-	}
-	slices.Sort(matched)
-	for _, i := range matched {
-		found = add(found, i)
-	}
-	return found, highest, nil
-}
-
-// look judges messages by what is in them.
-func (s *session) look(ctx context.Context, k *key, list []candidate, take func(*candidate)) error {
-	refs := make([]account.ContentRef, len(list))
-	for i := range list {
-		refs[i] = list[i].msg.Content
-	}
-	contents, err := s.view.account.Contents(ctx, refs)
-	if err != nil {
+	scanned := false
+	i, n := 0, v.len()
+	look := func() error {
+		scanned = scanned || len(open) > 0
+		p.done = i - len(open)
+		err := s.look(ctx, p, q, open)
+		open = open[:0]
 		return err
 	}
-	for i := range list {
-		c := &list[i]
-		if c.m, err = s.open(contents[i]); err != nil {
-			return err
+	for _, m := range now.Messages() {
+		if now != v.box {
+			for i < n && v.uid(i) < m.UID {
+				i++
+			}
+			if i == n {
+				break
+			}
+			if v.uid(i) != m.UID {
+				continue
+			}
 		}
-		verdict, err := k.judge(ctx, c)
-		if err != nil {
-			return err
+		c := candidate{index: i, msg: m}
+		i++
+		switch verdict, err := q.key.judge(ctx, &c); {
+		case err != nil:
+			return s.fail(err)
+		case verdict == yes:
+			q.take(&c)
+		case verdict == unknown:
+			if open = append(open, c); len(open) == window {
+				if err := look(); err != nil {
+					return s.fail(err)
+				}
+			}
 		}
-		if verdict == yes {
-			take(c)
-		}
-		c.m = nil
+	}
+	if err := look(); err != nil {
+		return s.fail(err)
+	}
+	if scanned {
+		slices.SortFunc(q.hits, func(a, b hit) int { return a.index - b.index })
 	}
 	return nil
 }
 
+func (q *query) take(c *candidate) {
+	q.hits = append(q.hits, hit{c.index, c.msg.UID, c.msg.ModSeq, c.msg.Date, c.msg.Size, c.msg.Content})
+}
+
+// look judges messages by what is in them.
+func (s *session) look(ctx context.Context, p *progress, q *query, list []candidate) error {
+	part := 256 // as many as lie together in a snapshot
+	if q.key.cost() > costSummary {
+		part = min(max(len(list)/(4*searchReaders), 1), 16)
+	}
+	matched := make([]bool, len(list))
+	err := p.scan(ctx, len(list), part, func(ctx context.Context, from, to int) error {
+		refs := make([]account.ContentRef, 0, part)
+		for i := from; i < to; i++ {
+			refs = append(refs, list[i].msg.Content)
+		}
+		contents, err := s.view.account.Contents(ctx, refs)
+		if err != nil {
+			return err
+		}
+		for i := from; i < to; i++ {
+			c := list[i]
+			if c.m, err = s.openHeader(contents[i-from]); err != nil {
+				return err
+			}
+			verdict, err := q.key.judge(ctx, &c)
+			if err != nil {
+				return err
+			}
+			matched[i] = verdict == yes
+		}
+		return nil
+	})
+	for i := range matched {
+		if matched[i] {
+			q.take(&list[i])
+		}
+	}
+	return err
+}
+
+// spans gives the messages that were found as ranges, and the highest of their mod-sequences
+// if that was asked for.
+func (q *query) spans() (list []span, highest uint64) {
+	for i := range q.hits {
+		list = add(list, q.hits[i].index)
+		if q.modSeq {
+			highest = max(highest, q.hits[i].modSeq)
+		}
+	}
+	return list, highest
+}
+
+// silent tells whether nothing is returned.
+//
+// RFC 5182, section 2.1: with SAVE alone there is no ESEARCH response
+func (r *result) silent() bool {
+	return r.sav && !r.all && !r.min && !r.max && !r.count && r.page == nil
+}
+
 // tellFound writes the response, and keeps what SAVE asks for.
-func (s *session) tellFound(cmd *command, r result, list []span, highest uint64) {
+func (s *session) tellFound(cmd *command, r result, q *query) {
+	list, highest := q.spans()
 	n := count(list)
 	if r.sav {
 		s.view.saved = s.view.ranges(saved(r, list))
-		if !r.all && !r.min && !r.max && !r.count && r.page == nil {
-			return // RFC 5182, section 2.1: with SAVE alone there is no ESEARCH response
+		if r.silent() {
+			return
 		}
 	}
 	w := s.w()

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -8,6 +9,8 @@ import (
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/mail/collate"
+	"github.com/godwit-mail/godwit/shared/mail/message"
 )
 
 const (
@@ -47,13 +50,14 @@ type key struct {
 	flag     account.Flags
 	from, to int64 // in which the number must lie, to not in it
 	name     string
-	text     string
+	text     string // its collation key, where texts are looked for
 }
 
 // searchParser reads the keys of one search. Sets are resolved at once.
 type searchParser struct {
 	*command
 	view    *view
+	charset string // of the texts
 	uidOnly bool
 	now     time.Time
 	keys    int
@@ -255,6 +259,47 @@ func (p *searchParser) content(name string) key {
 		return k
 	}
 	p.texts++
-	k.text = p.AString()
+	switch k.test {
+	case testEmailID, testThreadID:
+		k.text = p.AString()
+	default:
+		k.text = collate.Key(p.textIn())
+	}
 	return k
+}
+
+// What it costs to judge by a key.
+const (
+	costNothing = iota
+	costSummary
+	costHeader // a part of the blob is read
+	costBody   // all of it may be
+)
+
+func (k *key) cost() (cost int) {
+	switch k.test {
+	case testSent, testEmailID, testThreadID:
+		return costSummary
+	case testHeader:
+		if message.Listed(k.name) {
+			return costSummary
+		}
+		return costHeader
+	case testBody, testText:
+		return costBody
+	}
+	for i := range k.subs {
+		cost = max(cost, k.subs[i].cost())
+	}
+	return cost
+}
+
+// order puts what costs less first, wherever the order does not matter.
+func (k *key) order() {
+	for i := range k.subs {
+		k.subs[i].order()
+	}
+	if len(k.subs) > 1 {
+		slices.SortStableFunc(k.subs, func(a, b key) int { return a.cost() - b.cost() })
+	}
 }

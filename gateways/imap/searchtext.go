@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"strings"
@@ -8,32 +9,43 @@ import (
 
 	"github.com/emersion/go-message/charset"
 
+	"github.com/godwit-mail/godwit/shared/mail/collate"
 	"github.com/godwit-mail/godwit/shared/mail/header"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 )
 
 // hasField tells whether a header field of that name contains a text, encoded words
-// decoded. An empty text is in any field.
+// decoded. An empty text is in any field. The text is given by its collation key.
 func (m *mail) hasField(ctx context.Context, name, needle string) (bool, error) {
 	raw, err := m.fields(ctx, []string{name})
 	if err != nil {
 		return false, err
 	}
 	for f := range header.All(raw) {
-		if strings.Contains(fold(message.DecodeText(f.Text())), fold(needle)) {
+		if strings.Contains(collate.Key(message.DecodeText(f.Text())), needle) {
 			return true, nil
 		}
 	}
 	return false, nil
 }
 
+// readAtOnce is the size up to which a message is read as a whole where its text is looked
+// into, in octets.
+const readAtOnce = 128 << 10
+
 // contains tells whether the text of the message, or (with headers) one of its header
 // sections, contains a text. Texts are decoded and compared as Unicode; parts that are no
 // text are passed over.
 func (m *mail) contains(ctx context.Context, needle string, headers bool) (bool, error) {
-	needle = fold(needle)
 	if needle == "" {
 		return true, nil
+	}
+	if m.octets == nil && m.content.Size() <= readAtOnce {
+		// One read is less than one for the header and one for each part.
+		var err error
+		if m.octets, err = m.bytes(ctx, message.Range{Len: m.content.Size()}); err != nil {
+			return false, err
+		}
 	}
 	if headers {
 		if ok, err := m.headerContains(ctx, message.Range{Len: m.header}, needle); ok || err != nil {
@@ -66,7 +78,7 @@ func (m *mail) headerContains(ctx context.Context, r message.Range, needle strin
 		return false, err
 	}
 	for f := range header.All(section) {
-		if strings.Contains(fold(string(f.Name)+": "+message.DecodeText(f.Text())), needle) {
+		if strings.Contains(collate.Key(string(f.Name)+": "+message.DecodeText(f.Text())), needle) {
 			return true, nil
 		}
 	}
@@ -106,27 +118,30 @@ func (w *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// streamContains searches a stream with bounded memory.
+// streamContains searches a stream with bounded memory, for a text of which the collation key
+// is given.
 func streamContains(r io.Reader, needle string) bool {
-	buf := make([]byte, 32<<10)
-	var raw []byte  // an incomplete character
-	var tail string // what was searched, as far as a match may begin in it
+	in := make([]byte, 32<<10)
+	held := 0 // octets of a character that isn't complete
+	want := []byte(needle)
+	var text []byte // keys; before them what a match may begin in
 	for {
-		n, err := r.Read(buf)
-		raw = append(raw, buf[:n]...)
-		whole := len(raw)
+		n, err := r.Read(in[held:])
+		n += held
+		whole := n
 		if err == nil {
-			whole = completeUTF8(raw)
+			whole = completeUTF8(in[:n])
 		}
-		text := tail + fold(string(raw[:whole]))
-		raw = append(raw[:0], raw[whole:]...)
-		if strings.Contains(text, needle) {
+		keep := min(len(text), len(want)-1)
+		text = append(text[:0], text[len(text)-keep:]...)
+		text = collate.Append(text, in[:whole])
+		held = copy(in, in[whole:n])
+		if bytes.Contains(text, want) {
 			return true
 		}
 		if err != nil {
 			return false
 		}
-		tail = text[max(0, len(text)-len(needle)+1):]
 	}
 }
 

@@ -92,3 +92,14 @@ func BenchmarkDecode(b *testing.B) {
 		}
 	}
 }
+
+func BenchmarkDecodeHeader(b *testing.B) {
+	s := scan(ordinary(25_000))
+	enc := s.Encode()
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := DecodeHeader(enc); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

@@ -237,3 +237,25 @@ func FuzzDecode(f *testing.F) {
 		})
 	})
 }
+
+func TestDecodeHeaderSaysWhatDecodeSays(t *testing.T) {
+	for _, mail := range []string{"", "Subject: =?utf-8?q?x?=\r\nReferences: <a@b>\r\n <c@d>\r\nTo: a@b, c\r\n\r\nbody", "no header",
+		"Content-Type: multipart/mixed; boundary=b\r\n\r\n--b\r\n\r\nhello\r\n--b--", "References: " + strings.Repeat("<a@b> ", 5000) + "\r\n\r\n"} {
+		s := scanString(mail)
+		whole := stored(t, &s)
+		d, err := DecodeHeader(s.Encode())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := Summary{Size: whole.Size, HeaderLen: whole.HeaderLen, Fields: whole.Fields, Cut: whole.Cut, Root: whole.Root,
+			Envelope: whole.Envelope, Thread: whole.Thread}
+		if diff := cmp.Diff(want, d); diff != "" {
+			t.Errorf("%.60q: %s", mail, diff)
+		}
+	}
+	for _, b := range [][]byte{nil, {1}, {9, 0xa0}, {1, 0xff}, {1, 0xa1, 3, 5}} {
+		if _, err := DecodeHeader(b); err == nil {
+			t.Errorf("%x is taken", b)
+		}
+	}
+}
