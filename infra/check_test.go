@@ -68,8 +68,9 @@ func check(all []resource) (wrong []string) {
 	}
 	// Each bucket has its settings, each queue its policy; and there is something to check.
 	for kind, n := range map[string]int{
-		"aws_s3_bucket": 1, "aws_dynamodb_table": 2, "aws_sqs_queue": 4, "aws_kms_key": 1, "aws_lambda_function": 3,
+		"aws_s3_bucket": 1, "aws_dynamodb_table": 2, "aws_sqs_queue": 4, "aws_kms_key": 1, "aws_lambda_function": 4, "aws_cloudwatch_event_rule": 1,
 		"aws_cloudwatch_log_group": found["aws_lambda_function"] + found["aws_api_gateway_stage"], "aws_api_gateway_stage": 1,
+		"aws_cloudwatch_event_target": found["aws_cloudwatch_event_rule"], "aws_lambda_permission": found["aws_cloudwatch_event_rule"] + found["aws_api_gateway_stage"],
 		"aws_iam_role_policy":               found["aws_lambda_function"],
 		"aws_s3_bucket_public_access_block": found["aws_s3_bucket"], "aws_s3_bucket_policy": found["aws_s3_bucket"],
 		"aws_s3_bucket_server_side_encryption_configuration": found["aws_s3_bucket"], "aws_s3_bucket_ownership_controls": found["aws_s3_bucket"],

@@ -83,6 +83,29 @@ module "compact" {
   }
 }
 
+module "sweep" {
+  source               = "./modules/function"
+  name                 = "${var.name}-sweep"
+  zip                  = "${var.functions}/sweep-${var.architecture}.zip"
+  architecture         = var.architecture
+  timeout              = 900 # seconds; Lambda lets no function run longer
+  memory               = var.sweep_memory
+  reserved_concurrency = var.reserved_concurrency
+  log_days             = var.log_days
+  key_arn              = module.storage.key_arn
+  statements           = local.sweep_may
+  environment          = merge(local.settings, { GODWIT_LOG_LEVEL = var.log_level })
+}
+
+# There is a round a day. The other hours go on with one that takes longer than a call.
+module "sweep_schedule" {
+  source        = "./modules/schedule"
+  name          = "${var.name}-sweep"
+  expression    = "rate(1 hour)"
+  function_name = module.sweep.name
+  function_arn  = module.sweep.arn
+}
+
 module "answer" {
   source               = "./modules/function"
   name                 = "${var.name}-api"

@@ -58,6 +58,16 @@ output "compact_function" {
   value       = module.compact.name
 }
 
+output "sweep_function" {
+  description = "The function that removes what nobody can ask for any more."
+  value       = module.sweep.name
+}
+
+output "sweep_schedule" {
+  description = "The rule of EventBridge that calls it."
+  value       = module.sweep_schedule.name
+}
+
 output "api_function" {
   description = "The function that answers the API's requests."
   value       = module.answer.name

@@ -1,5 +1,5 @@
 # Who may do what. Each list names the calls that the AWS twins of the ports make there, and
-# no others: nobody trims a journal or deletes a blob.
+# no others: but for the sweep, nobody trims a journal or deletes a blob.
 locals {
   notify_arn = "arn:${local.partition}:sqs:${var.region}:${local.account}:${var.name}-notify-*"
 
@@ -81,6 +81,40 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
       Resource = [module.compactions.jobs.arn, module.compactions.dead.arn]
+    },
+  ])
+
+  sweep_may = concat(local.open_accounts, [
+    {
+      Sid      = "Trim"
+      Effect   = "Allow"
+      Action   = ["dynamodb:DeleteItem"]
+      Resource = [module.storage.journal.arn]
+    },
+    {
+      Sid      = "Directory" # and parked jobs, and how far it has come
+      Effect   = "Allow"
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+      Resource = [module.storage.records.arn]
+    },
+    {
+      Sid      = "NewSnapshots" # without what was expunged long ago
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/s/*"]
+    },
+    local.new_blobs_key,
+    {
+      Sid      = "Headers" # of blobs name their owners
+      Effect   = "Allow"
+      Action   = ["s3:GetObject"]
+      Resource = ["${module.storage.bucket.arn}/m/*"]
+    },
+    {
+      Sid      = "Remove"
+      Effect   = "Allow"
+      Action   = ["s3:DeleteObject"]
+      Resource = ["${module.storage.bucket.arn}/m/*", "${module.storage.bucket.arn}/s/*"]
     },
   ])
 

@@ -110,6 +110,12 @@ variable "compact_concurrency" {
   default     = 20
 }
 
+variable "sweep_memory" {
+  description = "Megabytes of memory of the function that removes what is old: from 1769 on it has a whole processor."
+  type        = number
+  default     = 1769
+}
+
 variable "reserved_concurrency" {
   description = "Copies that are kept free for each function, which are also the most that run; -1: what the account has."
   type        = number

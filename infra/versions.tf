@@ -23,6 +23,7 @@ provider "aws" {
       apigateway     = endpoints.value
       cloudwatchlogs = endpoints.value
       dynamodb       = endpoints.value
+      events         = endpoints.value
       iam            = endpoints.value
       kms            = endpoints.value
       lambda         = endpoints.value

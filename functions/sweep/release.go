@@ -4,9 +4,11 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cespare/xxhash/v2"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
@@ -61,9 +63,11 @@ type Release struct {
 	// Forever: the queue keeps jobs for as long as it takes. Then there is a release only
 	// while it is empty.
 	Forever bool
-	Window  time.Duration // 0: account.DefaultWindow
-	Now     func() time.Time
-	Log     *slog.Logger
+	// Together is how many accounts are asked at once; 0: one.
+	Together int
+	Window   time.Duration // 0: account.DefaultWindow
+	Now      func() time.Time
+	Log      *slog.Logger
 }
 
 // Released is what was removed.
@@ -72,19 +76,18 @@ type Released struct {
 	BlobBytes int64
 }
 
-// Round removes blobs of the tenants whose turn it is today. A tenant that fails keeps no other
-// back; the error is one of the stores that all need, or of ctx.
-func (r *Release) Round(ctx context.Context) (total Released, err error) {
-	today := uint64(r.Now().Unix() / (24 * 60 * 60))
-	return r.each(ctx, func(tenant string) bool { return (today+xxhash.Sum64String(tenant))%everyDays == 0 })
+// round removes blobs of the tenants whose turn it is in a round, from where it has come. A
+// tenant that fails keeps no other back; the error is one of the stores that all need, or of ctx.
+func (r *Release) round(ctx context.Context, n *notes) (Released, error) {
+	return r.each(ctx, n, func(tenant string) bool { return (n.at.Round+xxhash.Sum64String(tenant))%everyDays == 0 })
 }
 
-// All is Round for all tenants.
+// All is for all tenants.
 func (r *Release) All(ctx context.Context) (Released, error) {
-	return r.each(ctx, func(string) bool { return true })
+	return r.each(ctx, &notes{}, func(string) bool { return true })
 }
 
-func (r *Release) each(ctx context.Context, due func(tenant string) bool) (total Released, err error) {
+func (r *Release) each(ctx context.Context, n *notes, due func(tenant string) bool) (total Released, err error) {
 	if r.Forever {
 		if empty, err := r.empty(ctx); !empty || err != nil {
 			return total, err
@@ -92,7 +95,11 @@ func (r *Release) each(ctx context.Context, due func(tenant string) bool) (total
 	}
 	// What comes into the queue from here on is new, or was noted as tried again.
 	var jobs *inFlight
-	for after := ""; ; {
+	after := ""
+	if n.at.Tenant != "" {
+		after = behind(n.at.Tenant)
+	}
+	for {
 		// Tenants are named by their blobs: those of one that is no more go, too.
 		found, err := r.Blobs.Driver.List(ctx, blob.Messages, after, 1)
 		if err != nil || len(found) == 0 {
@@ -103,9 +110,14 @@ func (r *Release) each(ctx context.Context, due func(tenant string) bool) (total
 			after = found[0].Name
 			continue
 		}
-		after = blob.Messages + tenant + "0" // the byte after the slash: all that begins with the tenant's name and a slash is before it
+		after = behind(tenant)
 		if !due(tenant) {
 			continue
+		}
+		at := n.at
+		at.Tenant = tenant
+		if err := n.begin(ctx, at); err != nil {
+			return total, err
 		}
 		if jobs == nil {
 			if jobs, err = r.jobs(ctx); err != nil {
@@ -116,13 +128,17 @@ func (r *Release) each(ctx context.Context, due func(tenant string) bool) (total
 		total.Blobs += done.Blobs
 		total.BlobBytes += done.BlobBytes
 		if ctx.Err() != nil {
-			return total, kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
+			return total, interrupted(ctx)
 		}
 		if err != nil {
 			r.Log.Error("blobs that nobody needs cannot be removed", "tenant", tenant, "error", err)
 		}
 	}
 }
+
+// behind is a name after those of all of a tenant's blobs, and before the next tenant's: it has
+// the byte after the slash.
+func behind(tenant string) string { return blob.Messages + tenant + "0" }
 
 // empty tells whether there is no job in the queue.
 func (r *Release) empty(ctx context.Context) (bool, error) {
@@ -164,6 +180,7 @@ type round struct {
 	*Release
 	tenant string
 	since  time.Time
+	mu     sync.Mutex          // of the rest
 	held   map[uint64]struct{} // blobs' names' hashes: two that are alike keep both
 	asked  map[string]bool     // accounts
 }
@@ -238,10 +255,13 @@ func (w *round) learn(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
+		asking, ctx := errgroup.WithContext(ctx)
+		asking.SetLimit(max(1, w.Together))
 		for _, a := range list {
-			if err := w.whole(ctx, a.Ref); err != nil {
-				return err
-			}
+			asking.Go(func() error { return w.whole(ctx, a.Ref) })
+		}
+		if err := asking.Wait(); err != nil {
+			return err
 		}
 		if page.After = next; next == "" {
 			break
@@ -298,7 +318,9 @@ func (w *round) whole(ctx context.Context, ref account.Ref) error {
 			since = open
 		}
 	}
+	w.mu.Lock()
 	w.asked[string(ref.ID)] = true
+	w.mu.Unlock()
 	if err := w.ask(ctx, ref, since); err != nil {
 		return err
 	}
@@ -314,7 +336,9 @@ func (w *round) whole(ctx context.Context, ref account.Ref) error {
 func (w *round) ask(ctx context.Context, ref account.Ref, since time.Time) error {
 	return w.Accounts.Held(ctx, ref, since, func(h account.Held) error {
 		if h.Reachable() {
+			w.mu.Lock()
 			w.held[key(h.Content.Blob.Name)] = struct{}{}
+			w.mu.Unlock()
 		}
 		return ctx.Err()
 	})

@@ -139,7 +139,7 @@ func TestEachTenantHasItsTurnOnceAWeek(t *testing.T) {
 		p.accept(tenant, p.account("ann@"+tenant+".test"))
 	}
 	p.Clock.Advance(40 * day)
-	s := &sweep.Step{Accounts: p.store, Directory: p.dir, Release: p.release(), Log: slog.New(slog.DiscardHandler)}
+	s := &sweep.Step{Accounts: p.store, Directory: p.dir, Release: p.release(), Now: p.Clock.Now, Log: slog.New(slog.DiscardHandler)}
 	removed := 0
 	for range 7 {
 		r, err := s.Round(t.Context())

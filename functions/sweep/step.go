@@ -7,11 +7,13 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/records"
 )
 
 // Accounts removes it; *account.Store.
@@ -28,7 +30,9 @@ type Directory interface {
 type Step struct {
 	Accounts  Accounts
 	Directory Directory
-	Release   *Release // nil: no blob is removed
+	Release   *Release       // nil: no blob is removed
+	Notes     records.Driver // where Turn keeps how far it has come
+	Now       func() time.Time
 	Log       *slog.Logger
 }
 
@@ -42,27 +46,42 @@ type Result struct {
 
 // Round sweeps all accounts, one after the other. An account that fails keeps no other
 // back; the error is one of the directory, or of ctx.
-func (s *Step) Round(ctx context.Context) (r Result, err error) {
-	page := directory.Page{Limit: directory.MaxPage}
-	for {
-		list, next, err := s.Directory.Accounts(ctx, directory.ServiceScope("sweep"), page)
+func (s *Step) Round(ctx context.Context) (Result, error) {
+	return s.round(ctx, &notes{at: Progress{Round: day(s.Now())}})
+}
+
+// round goes on with a round from where it has come.
+func (s *Step) round(ctx context.Context, n *notes) (r Result, err error) {
+	for at := n.at; !at.Swept; at = n.at {
+		list, next, err := s.Directory.Accounts(ctx, directory.ServiceScope("sweep"), directory.Page{After: at.Page, Limit: directory.MaxPage})
 		if err != nil {
 			return r, err
 		}
-		for _, a := range list {
-			if ctx.Err() != nil {
-				return r, kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
+		for _, a := range rest(list, at.Account) {
+			at.Account = a.Ref.ID
+			if err := n.begin(ctx, at); err != nil {
+				return r, err
 			}
 			s.sweep(ctx, a.Ref, &r)
+			if ctx.Err() != nil {
+				return r, interrupted(ctx)
+			}
 		}
-		if page.After = next; next == "" {
-			break
-		}
+		n.at.Page, n.at.Account, n.at.Swept = next, "", next == ""
 	}
 	if s.Release != nil {
-		r.Released, err = s.Release.Round(ctx)
+		r.Released, err = s.Release.round(ctx, n)
 	}
 	return r, err
+}
+
+// rest are those of a page that follow an account; all, if it is none of them any more.
+func rest(page []directory.Account, after account.ID) []directory.Account {
+	return page[1+slices.IndexFunc(page, func(a directory.Account) bool { return a.Ref.ID == after }):]
+}
+
+func interrupted(ctx context.Context) error {
+	return kinds.Wrap(kinds.Unavailable, ctx.Err(), "sweep: interrupted")
 }
 
 func (s *Step) sweep(ctx context.Context, ref account.Ref, r *Result) {
@@ -73,7 +92,7 @@ func (s *Step) sweep(ctx context.Context, ref account.Ref, r *Result) {
 	if done.Trimmed > 0 {
 		r.Trimmed++
 	}
-	if err != nil && !kinds.Is(err, kinds.NotFound) {
+	if err != nil && !kinds.Is(err, kinds.NotFound) && ctx.Err() == nil {
 		r.Failed++
 		s.Log.Error("an account cannot be swept", "account", ref.ID, "error", err)
 	}

@@ -40,7 +40,7 @@ func (t *town) Sweep(_ context.Context, ref account.Ref) (account.Swept, error) 
 func TestARoundSweepsAllAccountsAlsoAfterOneThatFails(t *testing.T) {
 	var log bytes.Buffer
 	w := &town{errs: map[account.ID]error{"a": kinds.Errorf(kinds.Corrupt, "broken"), "b": kinds.Errorf(kinds.NotFound, "gone")}}
-	s := &sweep.Step{Accounts: w, Directory: w, Log: slog.New(slog.NewTextHandler(&log, nil))}
+	s := &sweep.Step{Accounts: w, Directory: w, Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))}
 	r, err := s.Round(t.Context())
 	if err != nil || r != (sweep.Result{Accounts: 3, Failed: 1, Trimmed: 3, Objects: 6, Bytes: 30}) {
 		t.Errorf("%+v, %v", r, err)
@@ -58,7 +58,7 @@ func TestARoundSweepsAllAccountsAlsoAfterOneThatFails(t *testing.T) {
 func TestThereIsARoundADay(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &town{}
-		s := &sweep.Step{Accounts: w, Directory: w, Log: slog.New(slog.DiscardHandler)}
+		s := &sweep.Step{Accounts: w, Directory: w, Now: time.Now, Log: slog.New(slog.DiscardHandler)}
 		ctx, cancel := context.WithTimeout(t.Context(), 100*24*time.Hour)
 		defer cancel()
 		s.Run(ctx)

@@ -27,6 +27,9 @@ mock_provider "aws" {
       invoke_arn = "arn:aws:apigateway:eu-west-1:lambda:path/2015-03-31/functions/arn:aws:lambda:eu-west-1:123456789012:function:some/invocations"
     }
   }
+  mock_resource "aws_cloudwatch_event_rule" {
+    defaults = { arn = "arn:aws:events:eu-west-1:123456789012:rule/some" }
+  }
   mock_resource "aws_api_gateway_rest_api" {
     defaults = { id = "a1", execution_arn = "arn:aws:execute-api:eu-west-1:123456789012:a1" }
   }
@@ -79,6 +82,25 @@ run "service" {
   assert {
     condition     = output.api_url == "https://a1.execute-api.eu-west-1.amazonaws.com/godwit"
     error_message = "In AWS, the API's URL is AWS's."
+  }
+}
+
+run "the_sweep_alone_removes" {
+  assert {
+    condition     = [for s in local.sweep_may : s.Action if s.Sid == "Trim"] == [["dynamodb:DeleteItem"]] && [for s in local.sweep_may : s.Resource if s.Sid == "Remove"] == [["arn:aws:s3:::mail-123456789012-eu-west-1/m/*", "arn:aws:s3:::mail-123456789012-eu-west-1/s/*"]]
+    error_message = "The sweep must be allowed to trim journals and to delete blobs and snapshots."
+  }
+  assert {
+    condition     = alltrue([for s in concat(local.compact_may, local.deliver_may, local.api_may, local.gateways_may) : !contains(s.Action, "s3:DeleteObject")])
+    error_message = "Nobody else deletes a blob."
+  }
+  assert {
+    condition     = alltrue([for s in concat(local.compact_may, local.deliver_may, local.api_may, local.gateways_may) : !contains(s.Action, "dynamodb:DeleteItem") || !contains(s.Resource, module.storage.journal.arn)])
+    error_message = "Nobody else trims a journal."
+  }
+  assert {
+    condition     = local.settings.GODWIT_HISTORY_WINDOW == var.history_window
+    error_message = "All must go by the same window."
   }
 }
 

@@ -76,7 +76,7 @@ func (s *Service) wireFunctions(parked *spool.Spool) {
 	lost := smaller
 	lost.Name, lost.Handle = queue.Dead(queue.Compact), tidy.HandleDead
 	s.workers = append(s.workers, &smaller, &lost)
-	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Log: s.log,
+	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Now: s.options.Now, Log: s.log,
 		Release: &sweep.Release{Accounts: s.accounts, Directory: s.directory, Blobs: blob.Store{Driver: s.ports.Blobs}, Spool: parked,
 			Queue: s.ports.Queue, Forever: true, Window: s.settings.HistoryWindow, Now: s.options.Now, Log: s.log}}
 	s.background = append(s.background, old.Run)

@@ -1,5 +1,3 @@
-//go:build !localstack
-
 package service_test
 
 import (

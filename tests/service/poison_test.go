@@ -74,9 +74,14 @@ end
 // until waits until something is so.
 func until(t *testing.T, what string, is func() bool) {
 	t.Helper()
-	for end := time.Now().Add(time.Minute); !is(); <-time.After(100 * time.Millisecond) {
+	within(t, time.Minute, what, is)
+}
+
+func within(t *testing.T, d time.Duration, what string, is func() bool) {
+	t.Helper()
+	for end := time.Now().Add(d); !is(); <-time.After(100 * time.Millisecond) {
 		if time.Now().After(end) {
-			t.Fatalf("after a minute still not: %s", what)
+			t.Fatalf("after %v still not: %s", d, what)
 		}
 	}
 }

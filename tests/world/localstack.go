@@ -92,3 +92,6 @@ func Program(t *testing.T, binary string) *process.Service {
 	s.Password = map[string]string{Alice: Password, Bob: Password}
 	return s
 }
+
+// Function is the full name of a function of the service: "sweep", "compact".
+func (w *World) Function(name string) string { return deployed.Config.Name + "-" + name }
