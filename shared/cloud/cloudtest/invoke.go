@@ -34,20 +34,30 @@ func Invoke(t testing.TB, name string, answer any) {
 	porttest.OK(t, json.Unmarshal(out.Payload, answer))
 }
 
-// Reschedule has a rule of EventBridge that somebody has deployed call at other times, until
-// the test ends.
-func Reschedule(t testing.TB, rule, expression string) {
+// EachMinute has what a rule of EventBridge calls be called each minute, until the test ends.
+func EachMinute(t testing.TB, rule string) {
 	t.Helper()
-	cfg := awstest.Config(t)
-	var was struct{ ScheduleExpression string }
-	porttest.OK(t, events(t.Context(), cfg, "DescribeRule", map[string]string{"Name": rule}, &was))
+	cfg, often := awstest.Config(t), awstest.Name("often")
+	type targets struct {
+		Rule    string
+		Targets []struct{ Id, Arn string }
+	}
+	var called targets
+	porttest.OK(t, events(t.Context(), cfg, "ListTargetsByRule", map[string]string{"Rule": rule}, &called))
+	porttest.OK(t, events(t.Context(), cfg, "PutRule", map[string]string{"Name": often, "ScheduleExpression": "rate(1 minute)"}, nil))
 	awstest.Cleanup(t, func(ctx context.Context) error {
-		return events(ctx, cfg, "PutRule", map[string]string{"Name": rule, "ScheduleExpression": was.ScheduleExpression}, nil)
+		for _, to := range called.Targets {
+			if err := events(ctx, cfg, "RemoveTargets", map[string]any{"Rule": often, "Ids": []string{to.Id}}, nil); err != nil {
+				return err
+			}
+		}
+		return events(ctx, cfg, "DeleteRule", map[string]string{"Name": often}, nil)
 	})
-	porttest.OK(t, events(t.Context(), cfg, "PutRule", map[string]string{"Name": rule, "ScheduleExpression": expression}, nil))
+	called.Rule = often
+	porttest.OK(t, events(t.Context(), cfg, "PutTargets", called, nil))
 }
 
-// events asks EventBridge, for which two calls are not worth its SDK; LocalStack looks at no signature.
+// events asks EventBridge, for which some calls are not worth its SDK; LocalStack looks at no signature.
 func events(ctx context.Context, cfg aws.Config, operation string, in, out any) error {
 	body, err := json.Marshal(in)
 	if err != nil {

@@ -18,6 +18,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/records"
 	"github.com/godwit-mail/godwit/tests/world"
 )
@@ -113,16 +114,54 @@ func TestTheFunctionTrimsAndReleases(t *testing.T) {
 	}
 }
 
-// Nobody else calls it.
+// The rule that is deployed calls it, here more often.
 func TestTheFunctionIsCalledByItsSchedule(t *testing.T) {
 	w := world.New(t)
-	cloudtest.Reschedule(t, w.Function("sweep"), "rate(1 minute)")
+	cloudtest.EachMinute(t, w.Function("sweep"))
 	within(t, 3*time.Minute, "a round of the sweep", func() bool {
 		found, err := w.Ports.Records.Get(t.Context(), records.Key{Space: "sweep", ID: "progress"})
 		ok(t, err)
 		var p sweep.Progress
 		return len(found) == 1 && cbor.Unmarshal(found[0].Value, &p) == nil && p.Done
 	})
+}
+
+// The function that delivers writes the 64th entry, and asks for a compaction through the
+// queue; the function that compacts does it.
+func TestAnAccountIsCompactedByItsFunction(t *testing.T) {
+	w := world.New(t)
+	id, _ := w.Admin("GET", "/v1/accounts/"+world.Alice, "")["id"].(string)
+	alice := account.Ref{ID: account.ID(id), Epoch: 1, Tenant: "demo"}
+	store := account.New(account.Config{Journal: w.Ports.Journal, Blobs: blob.Store{Driver: w.Ports.Blobs}, HeadAge: 1})
+	head := func() account.Head {
+		h, err := store.Head(t.Context(), alice)
+		ok(t, err)
+		return h
+	}
+	c := loginIMAP(t, w, world.Alice)
+	const text = "Subject: mail\r\n\r\nbody\r\n"
+	appended := 0
+	for ; head().Seq < 63; appended++ {
+		put := c.Append("INBOX", int64(len(text)), nil)
+		_, err := put.Write([]byte(text))
+		ok(t, err)
+		ok(t, put.Close())
+		_, err = put.Wait()
+		ok(t, err)
+	}
+	ok(t, w.Ports.Queue.Send(t.Context(), queue.Deliver, queue.Message{Group: "demo", Body: job(t, "alice", alice)}))
+	until(t, "the account has a snapshot", func() bool { return head().Standing.Snapshot != "" })
+	a, err := store.Open(t.Context(), alice)
+	ok(t, err)
+	defer a.Close()
+	state, err := a.Load(t.Context(), account.Inbox)
+	ok(t, err)
+	if got := state.Mailbox("INBOX").Len(); got != appended+1 {
+		t.Errorf("%d messages", got)
+	}
+	if list, err := w.Ports.Blobs.List(t.Context(), "s/demo/"+id, "", blob.MaxPage); err != nil || len(list) != 1 {
+		t.Errorf("snapshots %v, %v", list, err)
+	}
 }
 
 func ok(t testing.TB, err error) {
