@@ -21,7 +21,7 @@ type AppPassword struct {
 // NewAppPassword is an app password just made.
 type NewAppPassword struct {
 	AppPassword
-	Password string `json:"password" doc:"It is shown only now."`
+	Password string `json:"password" doc:"It is shown only now. Programs that log in by SCRAM must be given it as it stands, dashes included."`
 }
 
 func viewAppPassword(a directory.AppPassword) AppPassword {

@@ -25,7 +25,7 @@ func (s *session) capabilities() string {
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",
 			"SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT="+strconv.Itoa(MaxAppend))
 	case s.secure:
-		for _, m := range login.Mechanisms() {
+		for _, m := range login.Mechanisms(login.PeerOf(s.conn.Conn)) {
 			list = append(list, "AUTH="+m)
 		}
 	case s.gateway.cfg.TLS != nil:

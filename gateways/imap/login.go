@@ -70,7 +70,7 @@ func (s *session) authenticate(cmd *command) error {
 	if !s.secure {
 		return errPrivacy()
 	}
-	x, err := s.gateway.cfg.Login.Start(s.ctx, mechanism, s.conn.RemoteAddr(), directory.IMAP)
+	x, err := s.gateway.cfg.Login.Start(s.ctx, mechanism, login.PeerOf(s.conn.Conn), directory.IMAP)
 	if kinds.Is(err, kinds.NotFound) {
 		return no(imap.ResponseCodeCannot, "No such mechanism")
 	}

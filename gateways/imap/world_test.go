@@ -37,6 +37,7 @@ const testPassword = "open sesame"
 
 // world is the gateway over a real store, with one account.
 type world struct {
+	gatewaytest.Nobody
 	t               testing.TB
 	store           *account.Store
 	blobs           blob.Store

@@ -23,7 +23,7 @@ func (s *session) auth(c command) error {
 	}
 	ctx, cancel := context.WithDeadline(s.ctx, s.until)
 	defer cancel()
-	x, err := s.login.Start(ctx, args[0], s.raw.RemoteAddr(), directory.POP3)
+	x, err := s.login.Start(ctx, args[0], login.PeerOf(s.conn), directory.POP3)
 	if err != nil {
 		return misuse("That mechanism is not available")
 	}

@@ -1,6 +1,11 @@
 package pop3
 
-import "io"
+import (
+	"io"
+	"strings"
+
+	"github.com/godwit-mail/godwit/gateways/internal/login"
+)
 
 // capa lists what the server can do here and now.
 //
@@ -11,7 +16,7 @@ func (s *session) capa(command) error {
 		"LANG\r\nUTF8 USER\r\nIMPLEMENTATION Godwit\r\n")
 	switch {
 	case s.secure:
-		io.WriteString(s.out, "USER\r\nSASL PLAIN LOGIN\r\n")
+		io.WriteString(s.out, "USER\r\nSASL "+strings.Join(login.Mechanisms(login.PeerOf(s.conn)), " ")+"\r\n")
 	case s.tls != nil:
 		io.WriteString(s.out, "STLS\r\n")
 	}

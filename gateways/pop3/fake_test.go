@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/gateways/internal/gatewaytest"
 	"github.com/godwit-mail/godwit/gateways/internal/login"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
@@ -86,7 +87,10 @@ func (m *memory) maildrop() *maildrop {
 }
 
 // people is a directory of one, whose password is "open sesame".
-type people struct{ id directory.Identity }
+type people struct {
+	gatewaytest.Nobody
+	id directory.Identity
+}
 
 func (p people) Authenticate(_ context.Context, username, password, protocol string) (*directory.Identity, error) {
 	switch {
@@ -120,7 +124,7 @@ func (c *counters) Add(_ context.Context, k records.Key, by int64, _ time.Durati
 }
 
 func newLogin(id directory.Identity) *login.Login {
-	return login.New(login.Config{Directory: people{id}, Records: &counters{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
+	return login.New(login.Config{Directory: people{id: id}, Records: &counters{}, Now: time.Now, Log: slog.New(slog.DiscardHandler),
 		Wait: func(context.Context, time.Duration) error { return nil }})
 }
 

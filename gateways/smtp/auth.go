@@ -38,7 +38,7 @@ func (s *session) auth(args string) {
 	mechanism, initial, has := strings.Cut(args, " ")
 	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
 	defer cancel()
-	e, err := s.cfg.Login.Start(ctx, mechanism, s.remote, directory.Submission)
+	e, err := s.cfg.Login.Start(ctx, mechanism, login.PeerOf(s.wire.c), directory.Submission)
 	if err != nil {
 		s.refuse(noMechanism)
 		return

@@ -41,7 +41,7 @@ func (s *session) extensions() []string {
 		lines = append(lines, "STARTTLS")
 	}
 	if s.submission && s.tls && s.user == nil {
-		lines = append(lines, "AUTH "+strings.Join(login.Mechanisms(), " "))
+		lines = append(lines, "AUTH "+strings.Join(login.Mechanisms(login.PeerOf(s.wire.c)), " "))
 	}
 	return append(lines, "HELP")
 }

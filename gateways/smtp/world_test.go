@@ -35,6 +35,7 @@ const password = "correct horse battery"
 
 // town is a directory with a few addresses. What each is tells the name.
 type town struct {
+	gatewaytest.Nobody
 	addresses map[string]*directory.Resolution
 	errors    map[string]error
 	heads     map[account.ID]account.Head

@@ -48,7 +48,7 @@ func (d *Directory) CreateAccount(ctx context.Context, s Scope, n NewAccount) (A
 	}
 	ref := account.NewRef(dom.Tenant)
 	e := entry{Tenant: dom.Tenant, Kind: kindAccount, Created: d.stamp(), Account: ref, Name: n.Name, Settings: n.Settings}
-	if e.Hash, e.Scram, err = d.hasher.make(ctx, n.Password, Inherit(l.settings(n.Settings)...).Scram); err != nil {
+	if e.Hash, e.Scram, err = d.hasher.make(ctx, n.Password, e.scramParams(l)); err != nil {
 		return Account{}, err
 	}
 	if err := d.accounts.Create(ctx, ref, s.by()); err != nil {
@@ -219,7 +219,7 @@ func (d *Directory) ChangeAccount(ctx context.Context, s Scope, addr, match stri
 		}
 		e.Name, e.Suspended, e.Settings = a.Name, a.Suspended, a.Settings
 		if e.Settings.Scram != nil && !*e.Settings.Scram {
-			e.Scram = ""
+			e.forgetScram()
 		}
 		if err := checkName(e.Name); err != nil {
 			return err
@@ -235,19 +235,20 @@ func (d *Directory) ChangeAccount(ctx context.Context, s Scope, addr, match stri
 
 // SetPassword gives an account a new password and ends its sessions.
 func (d *Directory) SetPassword(ctx context.Context, s Scope, addr, match, password string) (Account, error) {
-	a, err := d.Account(ctx, s, addr)
+	var a Account
+	key, dom, e, version, err := d.object(ctx, s, addr, kindAccount)
 	if err != nil {
 		return a, err
 	}
-	effective, err := d.AccountSettings(ctx, a)
+	l, err := d.above(ctx, dom)
 	if err != nil {
 		return a, err
 	}
-	hash, scram, err := d.hasher.make(ctx, password, effective.Scram)
+	hash, scram, err := d.hasher.make(ctx, password, e.scramParams(l))
 	if err != nil {
 		return a, err
 	}
-	key, e, version, err := d.changeEntry(ctx, s, addr, match, kindAccount, func(e *entry) error {
+	key, e, version, err = d.changeEntry(ctx, s, addr, match, kindAccount, func(e *entry) error {
 		e.Hash, e.Scram = hash, scram
 		e.Generation++
 		return nil
@@ -267,9 +268,20 @@ func (d *Directory) AddAppPassword(ctx context.Context, s Scope, addr, name stri
 	if err := checkProtocols(protocols); err != nil {
 		return AppPassword{}, "", err
 	}
+	_, dom, e, _, err := d.object(ctx, s, addr, kindAccount)
+	if err != nil {
+		return AppPassword{}, "", err
+	}
+	l, err := d.above(ctx, dom)
+	if err != nil {
+		return AppPassword{}, "", err
+	}
 	shown, hash := newAppPassword()
 	app := AppPassword{ID: randomID(10), Name: name, Created: d.stamp(), Protocols: protocols, Hash: hash}
-	_, _, _, err := d.changeEntry(ctx, s, addr, "", kindAccount, func(e *entry) error {
+	if app.Scram, err = d.hasher.app(ctx, shown, e.scramParams(l)); err != nil {
+		return AppPassword{}, "", err
+	}
+	_, _, _, err = d.changeEntry(ctx, s, addr, "", kindAccount, func(e *entry) error {
 		if len(e.Apps) >= MaxAppPasswords {
 			return kinds.Errorf(kinds.Limit, "directory: an account has at most %d app passwords", MaxAppPasswords)
 		}

@@ -40,12 +40,18 @@ func (d *Directory) Authenticate(ctx context.Context, username, password, protoc
 	if found == nil || !right && app == nil {
 		return nil, kinds.Errorf(kinds.Unauthenticated, "directory: wrong name or password")
 	}
+	return found.admit(app, protocol)
+}
+
+// admit lets in who has proven to be the account's owner, by an app password if app isn't
+// nil: unless the account is suspended, or may not use the protocol.
+func (found *loginAccount) admit(app *AppPassword, protocol string) (*Identity, error) {
 	l := found.levels
 	if found.e.Suspended || l.domain.Suspended || l.tenant.Suspended {
 		return nil, kinds.Errorf(kinds.Suspended, "directory: the account, its domain or its tenant is suspended")
 	}
 	id := &Identity{Account: found.e.Account, Tenant: found.e.Tenant, Domain: domainOf(found.at), Address: found.at, Generation: found.e.Generation}
-	allowed := slices.Contains(Inherit(l.settings(found.e.Settings)...).Protocols, protocol)
+	allowed := slices.Contains(found.settings().Protocols, protocol)
 	if app != nil {
 		id.AppPassword = app.ID
 		allowed = allowed && (len(app.Protocols) == 0 || slices.Contains(app.Protocols, protocol))
@@ -61,6 +67,10 @@ type loginAccount struct {
 	at     string
 	e      entry
 	levels levels
+}
+
+func (found *loginAccount) settings() Effective {
+	return Inherit(found.levels.settings(found.e.Settings)...)
 }
 
 // login finds the account of a login name, nil if there is none. It doesn't ask the

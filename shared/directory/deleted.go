@@ -121,7 +121,7 @@ func (d *Directory) UndeleteAccount(ctx context.Context, s Scope, addr string, u
 		if err != nil {
 			return Account{}, err
 		}
-		if e.Hash, e.Scram, err = d.hasher.make(ctx, u.Password, Inherit(l.settings(e.Settings)...).Scram); err != nil {
+		if e.Hash, e.Scram, err = d.hasher.make(ctx, u.Password, e.scramParams(l)); err != nil {
 			return Account{}, err
 		}
 		e.Apps = nil

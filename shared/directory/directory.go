@@ -6,6 +6,7 @@ package directory
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -51,8 +52,9 @@ type Directory struct {
 	hasher    *hasher
 	graceTime time.Duration
 	lookupTXT func(ctx context.Context, name string) ([]string, error)
-	resolved  *cache[*Resolution] // by address
-	scopes    *cache[any]         // Service, Tenant and Domain by record key
+	resolved  *cache[*Resolution]    // by address
+	scopes    *cache[any]            // Service, Tenant and Domain by record key
+	salts     atomic.Pointer[[]byte] // key of the salts of those who aren't there
 }
 
 // New makes a directory.

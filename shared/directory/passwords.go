@@ -87,8 +87,8 @@ func prepare(password string) (string, error) {
 }
 
 // make gives the hash of a new password, in PHC string format, and its SCRAM-SHA-256
-// verifier when scram is set.
-func (h *hasher) make(ctx context.Context, password string, scram bool) (hash, verifier string, err error) {
+// verifier unless scram is nil.
+func (h *hasher) make(ctx context.Context, password string, scram *scramParams) (hash, verifier string, err error) {
 	p, err := prepare(password)
 	if err != nil {
 		return "", "", err
@@ -105,12 +105,23 @@ func (h *hasher) make(ctx context.Context, password string, scram bool) (hash, v
 	h.evaluated()
 	key := argon2.IDKey([]byte(p), salt, hashPasses, hashMemory, hashLanes, hashKey)
 	hash = phc{memory: hashMemory, passes: hashPasses, lanes: hashLanes, salt: salt, key: key}.String()
-	if scram {
-		if verifier, err = makeScram(p, random(hashSalt), scramIterations); err != nil {
-			return "", "", err
-		}
+	if scram != nil {
+		verifier, err = scram.verifier(p)
 	}
-	return hash, verifier, nil
+	return hash, verifier, err
+}
+
+// app gives the SCRAM-SHA-256 verifier of an app password, as it is shown.
+func (h *hasher) app(ctx context.Context, shown string, scram *scramParams) (string, error) {
+	if scram == nil {
+		return "", nil
+	}
+	done, err := h.slot(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer done()
+	return scram.verifier(shown)
 }
 
 // matches costs one evaluation whatever it is given; an empty hash never matches.

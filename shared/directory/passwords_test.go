@@ -23,7 +23,7 @@ func TestScramVerifier(t *testing.T) {
 		nonce = "rOprNGfwEbeRWgbNEkqO%hvYDpWUa2RaTCAfuxFIlj)hNlF$k0"
 		auth  = "n=user,r=rOprNGfwEbeRWgbNEkqO,r=" + nonce + ",s=W22ZaJ0SNY7soEsUEjb6gQ==,i=4096,c=biws,r=" + nonce
 	)
-	v, err := makeScram("pencil", b64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096)
+	v, err := (&scramParams{b64("W22ZaJ0SNY7soEsUEjb6gQ=="), 4096}).verifier("pencil")
 	porttest.OK(t, err)
 	keys, ok := strings.CutPrefix(v, "SCRAM-SHA-256$4096:W22ZaJ0SNY7soEsUEjb6gQ==$")
 	stored, server, ok2 := strings.Cut(keys, ":")
@@ -60,7 +60,7 @@ func TestEvaluationsAreBoundedAndWaitingEnds(t *testing.T) {
 
 func TestHash(t *testing.T) {
 	h := newHasher(Passwords{})
-	hash, scram, err := h.make(t.Context(), "päßword¹ with blanks", false)
+	hash, scram, err := h.make(t.Context(), "päßword¹ with blanks", nil)
 	porttest.OK(t, err)
 	if !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") || scram != "" {
 		t.Errorf("hash %s, verifier %q", hash, scram)
@@ -70,9 +70,9 @@ func TestHash(t *testing.T) {
 			t.Errorf("%q: %v, %v", password, ok, err)
 		}
 	}
-	_, _, err = h.make(t.Context(), "short", true)
+	_, _, err = h.make(t.Context(), "short", nil)
 	porttest.Kind(t, err, kinds.Invalid)
-	_, _, err = h.make(t.Context(), strings.Repeat("x", MaxPassword+1), true)
+	_, _, err = h.make(t.Context(), strings.Repeat("x", MaxPassword+1), nil)
 	porttest.Kind(t, err, kinds.Limit)
 }
 

@@ -61,6 +61,7 @@ type AppPassword struct {
 	Created   int64    `cbor:"3,keyasint"`
 	Protocols []string `cbor:"4,keyasint,omitempty"` // empty: all that the account may use
 	Hash      []byte   `cbor:"5,keyasint"`           // SHA-256: it has 130 random bits
+	Scram     string   `cbor:"6,keyasint,omitempty"` // of the form in which it was shown
 }
 
 // Alias leads to one other address of the tenant.

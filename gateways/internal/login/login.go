@@ -28,9 +28,10 @@ const (
 	MaxPassword = 1024
 )
 
-// Directory judges a password; *directory.Directory does.
+// Directory judges logins; *directory.Directory does.
 type Directory interface {
 	Authenticate(ctx context.Context, username, password, protocol string) (*directory.Identity, error)
+	Scram(ctx context.Context, username string) (*directory.Scram, error)
 }
 
 // Config is what a Login needs.
@@ -82,7 +83,17 @@ func wait(ctx context.Context, d time.Duration) error {
 // too many have failed; kinds.Suspended and kinds.Denied, after the right password only;
 // kinds.Unavailable.
 func (l *Login) Authenticate(ctx context.Context, username, password string, remote net.Addr, protocol string) (*directory.Identity, error) {
-	id, err := l.authenticate(ctx, username, password, remote, protocol)
+	return l.attempt(ctx, username, remote, protocol, func() (*directory.Identity, error) {
+		if len(password) > MaxPassword {
+			return nil, kinds.Errorf(kinds.Unauthenticated, "login: a password of %d bytes", len(password))
+		}
+		return l.cfg.Directory.Authenticate(ctx, username, password, protocol)
+	})
+}
+
+// attempt throttles, counts and logs one attempt to log in, which judge judges.
+func (l *Login) attempt(ctx context.Context, username string, remote net.Addr, protocol string, judge func() (*directory.Identity, error)) (*directory.Identity, error) {
+	id, err := l.throttled(ctx, username, remote, protocol, judge)
 	outcome := "ok"
 	if err != nil {
 		outcome = kinds.Of(err).String()
@@ -91,23 +102,23 @@ func (l *Login) Authenticate(ctx context.Context, username, password string, rem
 	return id, err
 }
 
-func (l *Login) authenticate(ctx context.Context, username, password string, remote net.Addr, protocol string) (*directory.Identity, error) {
-	if username == "" || len(username) > MaxUsername || len(password) > MaxPassword {
-		return nil, kinds.Errorf(kinds.Unauthenticated, "login: a user name of %d bytes, a password of %d", len(username), len(password))
+func (l *Login) throttled(ctx context.Context, username string, remote net.Addr, protocol string, judge func() (*directory.Identity, error)) (*directory.Identity, error) {
+	if username == "" || len(username) > MaxUsername {
+		return nil, kinds.Errorf(kinds.Unauthenticated, "login: a user name of %d bytes", len(username))
 	}
-	k := keys{account: accountKey(username), peer: "peer/" + listen.PeerPrefix(remote).String()}
+	k := keysOf(username, remote)
 	delay, ok := l.throttle.begin(k)
 	defer l.throttle.end(k)
 	if !ok {
 		l.cfg.Log.Warn("login refused, too many failures", "protocol", protocol, "peer", remote)
-		return nil, kinds.Errorf(kinds.Throttled, "login: too many failures")
+		return nil, errThrottled()
 	}
 	if delay > 0 {
 		if err := l.cfg.Wait(ctx, delay); err != nil {
 			return nil, err
 		}
 	}
-	id, err := l.cfg.Directory.Authenticate(ctx, username, password, protocol)
+	id, err := judge()
 	switch {
 	case err == nil:
 		l.throttle.succeeded(k)
@@ -119,11 +130,39 @@ func (l *Login) authenticate(ctx context.Context, username, password string, rem
 		l.cfg.Log.Info("login not allowed", "protocol", protocol, "peer", remote, "error", err)
 	default:
 		l.cfg.Log.Warn("login failed", "protocol", protocol, "peer", remote, "error", err)
-		if kinds.Is(err, kinds.Throttled) {
-			err = kinds.Wrap(kinds.Unavailable, err, "login") // we are told to slow down, not who logs in
-		}
+		err = notThrottled(err)
 	}
 	return id, err
+}
+
+func errThrottled() error { return kinds.Errorf(kinds.Throttled, "login: too many failures") }
+
+// notThrottled says of a store that is throttled what is true of it: we are told to slow
+// down, not who logs in.
+func notThrottled(err error) error {
+	if kinds.Is(err, kinds.Throttled) {
+		return kinds.Wrap(kinds.Unavailable, err, "login")
+	}
+	return err
+}
+
+// admits refuses, with kinds.Throttled, the beginning of an attempt that would be refused at
+// its end; and, with kinds.Unauthenticated, what can be no name.
+func (l *Login) admits(username string, remote net.Addr) error {
+	if len(username) > MaxUsername {
+		return kinds.Errorf(kinds.Unauthenticated, "login: a user name of %d bytes", len(username))
+	}
+	k := keysOf(username, remote)
+	_, ok := l.throttle.begin(k)
+	l.throttle.end(k)
+	if !ok {
+		return errThrottled()
+	}
+	return nil
+}
+
+func keysOf(username string, remote net.Addr) keys {
+	return keys{account: accountKey(username), peer: "peer/" + listen.PeerPrefix(remote).String()}
 }
 
 // failed counts a failure for all gateways. Where that can't be done it counts for this

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/gateways/internal/gatewaytest"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -17,6 +18,7 @@ import (
 
 // world has alice and bob, whose password is "right", and a clock.
 type world struct {
+	gatewaytest.Nobody
 	records.Driver
 	*Login
 	mu     sync.Mutex
@@ -226,7 +228,7 @@ func TestMechanisms(t *testing.T) {
 		{"CRAM-MD5", nil, "not-found"},
 	} {
 		w := newWorld()
-		e, err := w.Start(t.Context(), c.mechanism, addr("192.0.2.1"), directory.POP3)
+		e, err := w.Start(t.Context(), c.mechanism, Peer{Addr: addr("192.0.2.1")}, directory.POP3)
 		done := false
 		for _, r := range c.responses {
 			if err != nil || done {
