@@ -108,7 +108,7 @@ var unordered = regexp.MustCompile(`^(\* (FLAGS|\d+ EXISTS|OK|LIST|LSUB)|tag)\b`
 
 var (
 	status   = regexp.MustCompile(`^(\S+) (OK|NO|BAD|BYE)(?: \[([^\]]*)\])?`)
-	numbered = regexp.MustCompile(`^(UIDVALIDITY|APPENDUID|COPYUID) \d+`)
+	numbered = regexp.MustCompile(`^(UIDVALIDITY|APPENDUID|COPYUID) \d+|\b(UIDVALIDITY)=\d+`)
 	section  = regexp.MustCompile(`[\[( ]"([^"]*)"`)
 )
 
@@ -142,7 +142,7 @@ func canonicalOne(r string) string {
 		set(list[1:2])
 	case "STATUS", "FETCH":
 		pairs(&list[2])
-	case "SEARCH":
+	case "SEARCH", "SORT":
 		for i, n := range list {
 			if n.is {
 				list[i] = node{text: "MODSEQ"}
@@ -176,7 +176,7 @@ func canonicalStatus(tag, kind, code string) string {
 		code = ""
 	}
 	code, _, _ = strings.Cut(code, " (US-ASCII")
-	code = numbered.ReplaceAllString(code, "$1 n")
+	code = numbered.ReplaceAllString(code, "$1$2 n")
 	if tag != "*" {
 		tag = "tag"
 	} else if kind == "OK" && code == "" {
