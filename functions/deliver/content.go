@@ -19,6 +19,9 @@ func split(w *work) []*part {
 			Thread:  threadID(to.Account, w.job.Thread),
 			Name:    name,
 		}}
+		if w.job.Junk {
+			parts[i].add.Use, parts[i].add.Words = `\Junk`, []string{"$Junk"}
+		}
 	}
 	return parts
 }

@@ -7,6 +7,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/queue"
 )
@@ -23,6 +24,11 @@ func (s *session) accept() {
 		s.refuseMessage(forMessage(err), err)
 		return
 	}
+	judged := s.judge(t, &sum)
+	if judged.Do == dmarc.Reject {
+		s.refuseMessage(againstPolicy(judged.From), nil)
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, commitTime)
 	defer cancel()
 	owners := make([]string, len(t.accounts))
@@ -31,7 +37,7 @@ func (s *session) accept() {
 	}
 	ref, err := t.in.Put(ctx, s.cfg.Blobs, t.tenant, owners)
 	if err == nil {
-		err = s.enqueue(ctx, t, ref, &sum)
+		err = s.enqueue(ctx, t, ref, &sum, judged)
 	}
 	if err != nil {
 		s.log.Error("message not stored", "message", t.id, "error", err)
@@ -53,11 +59,11 @@ const (
 )
 
 // enqueue sends one job for each hundred accounts.
-func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary) error {
+func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary, v verdict) error {
 	now := s.cfg.Now()
 	job := delivery.Job{
 		Transaction: t.id, Correlation: t.id, Tenant: t.tenant, From: t.from.String(), Received: now.UnixMilli(),
-		Trace: s.received(t, now), Headless: sum.HeaderLen == 0, Blob: ref, Summary: sum.Encode(),
+		Trace: append([]byte(v.results), s.received(t, now)...), Junk: v.Do == dmarc.Quarantine, Headless: sum.HeaderLen == 0, Blob: ref, Summary: sum.Encode(),
 		Thread: threadRoots(sum.Thread), Protocol: s.flavour(),
 	}
 	for all := t.accounts; len(all) > 0; {

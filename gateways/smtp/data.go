@@ -68,8 +68,12 @@ func (s *session) data(args string) {
 // open begins to take in the message's bytes.
 func (s *session) open(t *transaction) {
 	t.begun = time.Now()
-	t.in = intake.New(intake.Config{Budget: s.cfg.Budget, Dir: s.cfg.TempDir, Max: s.cfg.MaxSize,
-		Relayed: true, AuthServID: s.cfg.Hostname, Now: s.cfg.Now})
+	cfg := intake.Config{Budget: s.cfg.Budget, Dir: s.cfg.TempDir, Max: s.cfg.MaxSize,
+		Relayed: true, AuthServID: s.cfg.Hostname, Now: s.cfg.Now}
+	if t.trial = s.trial(t); t.trial != nil {
+		cfg.Tap = t.trial
+	}
+	t.in = intake.New(cfg)
 }
 
 // readMore reads more of the message, of which read octets have come. A peer must go on

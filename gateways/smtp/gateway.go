@@ -17,6 +17,7 @@ import (
 	"crypto/tls"
 	"log/slog"
 	"net"
+	"net/netip"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -28,6 +29,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/senderauth"
 )
 
 // Limits. RFC 5321, section 4.5.3, gives the least that must be possible.
@@ -87,11 +89,14 @@ type Config struct {
 	Quota     Quota
 	Blobs     blob.Store
 	Queue     queue.Driver
-	Login     *login.Login   // for submission
-	TLS       *tls.Config    // for STARTTLS; nil: not offered, and then nobody can log in there
-	Budget    *intake.Budget // of temporary disk
-	TempDir   string         // "" is the system's
-	MaxSize   int64          // octets of a message; 0: DefaultMaxSize
+	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks
+	Obey      bool              // what the author's domain wants done with mail that fails
+	Trusted   []netip.Prefix    // peers that are not judged
+	Login     *login.Login      // for submission
+	TLS       *tls.Config       // for STARTTLS; nil: not offered, and then nobody can log in there
+	Budget    *intake.Budget    // of temporary disk
+	TempDir   string            // "" is the system's
+	MaxSize   int64             // octets of a message; 0: DefaultMaxSize
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer // may be nil

@@ -11,6 +11,7 @@ type metrics struct {
 	accepted *prometheus.CounterVec
 	octets   *prometheus.CounterVec
 	refused  *prometheus.CounterVec
+	judged   *prometheus.CounterVec
 	seconds  prometheus.Histogram
 }
 
@@ -25,11 +26,13 @@ func newMetrics(r prometheus.Registerer) *metrics {
 			Help: "Bytes of messages that got their 250."}, by),
 		refused: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_smtp_refused_total",
 			Help: "Commands and messages refused, by enhanced status code."}, []string{"protocol", "status"}),
+		judged: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_smtp_judged_total",
+			Help: "Messages from elsewhere whose sender was judged, by what DMARC said and what was done."}, []string{"dmarc", "done"}),
 		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "godwit_smtp_commit_seconds",
 			Help: "Seconds from the end of a message to its 250.", Buckets: prometheus.ExponentialBuckets(0.0005, 2, 14)}),
 	}
 	if r != nil {
-		r.MustRegister(m.sessions, m.accepted, m.octets, m.refused, m.seconds)
+		r.MustRegister(m.sessions, m.accepted, m.octets, m.refused, m.judged, m.seconds)
 	}
 	return m
 }

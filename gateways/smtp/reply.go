@@ -73,6 +73,11 @@ var (
 	diskFull      = reply{452, "4.3.1", "Insufficient storage, try again later"}
 )
 
+// againstPolicy refuses what the domain of its author says is not his.
+func againstPolicy(domain string) reply {
+	return reply{550, "5.7.1", "The DMARC policy of " + domain + " has this message rejected"}
+}
+
 // write appends the reply as it goes over the wire.
 func (r reply) write(b []byte) []byte {
 	lines := strings.Split(r.text, "\n")

@@ -37,18 +37,26 @@ func helloForTrace(name string) string {
 
 // peerLiteral is the peer's IP address as RFC 5321, section 4.1.3 writes it.
 func peerLiteral(s *session) string {
-	if s.remote == nil {
+	ip := peerIP(s)
+	if !ip.IsValid() {
 		return ""
 	}
-	ap, err := netip.ParseAddrPort(s.remote.String())
-	if err != nil {
-		return ""
-	}
-	ip := ap.Addr().Unmap().WithZone("")
 	if ip.Is4() {
 		return "[" + ip.String() + "]"
 	}
 	return "[IPv6:" + ip.String() + "]"
+}
+
+// peerIP is the peer's IP address, the zero one if it has none.
+func peerIP(s *session) netip.Addr {
+	if s.remote == nil {
+		return netip.Addr{}
+	}
+	ap, err := netip.ParseAddrPort(s.remote.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr().Unmap().WithZone("")
 }
 
 // with names the protocol as IANA's list of mail transmission types does (RFC 3848,

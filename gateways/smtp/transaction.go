@@ -9,6 +9,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/senderauth"
 )
 
 // transaction is what goes on between MAIL and the end of the message.
@@ -22,11 +23,12 @@ type transaction struct {
 	accounts []recipient
 	has      map[account.ID]struct{}
 
-	in     *intake.Intake // nil until bytes come
-	bdat   bool           // they come by BDAT
-	lines  dotReader      // judges what comes by BDAT
-	begun  time.Time      // when the first of them was waited for
-	octets int64          // how many have come by BDAT
+	in     *intake.Intake    // nil until bytes come
+	trial  *senderauth.Trial // of who sent it; nil if it isn't judged
+	bdat   bool              // they come by BDAT
+	lines  dotReader         // judges what comes by BDAT
+	begun  time.Time         // when the first of them was waited for
+	octets int64             // how many have come by BDAT
 }
 
 // recipient is an account that gets the message, and the domain whose use it counts for.
@@ -54,5 +56,8 @@ func (t *transaction) add(rcpt address.Address, tenant string, to []recipient) {
 func (t *transaction) discard() {
 	if t.in != nil {
 		t.in.Discard()
+	}
+	if t.trial != nil {
+		t.trial.Cancel()
 	}
 }

@@ -22,6 +22,8 @@ func (a *Add) check() error {
 		return kinds.Errorf(kinds.Limit, "account: a message with %d keywords", len(a.Words))
 	case len(a.Name) != 0 && len(a.Name) != NameSize:
 		return kinds.Errorf(kinds.Invalid, "account: a delivery's name of %d bytes", len(a.Name))
+	case a.Use != "" && len(a.Name) == 0:
+		return kinds.Errorf(kinds.Invalid, "account: a message that is no delivery goes to a mailbox by its id")
 	case a.Date < -maxInt48 || a.Date > maxInt48 || a.Flags&^allFlags != 0:
 		return kinds.Errorf(kinds.Invalid, "account: a message with date %d and flags %#x", a.Date, a.Flags)
 	}

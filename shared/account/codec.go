@@ -10,15 +10,15 @@ import (
 )
 
 // Version is the format of entries that this package writes, and the newest MinReader
-// that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants and readers' own
-// \Seen; an entry without them asks for no more than reader 1.
+// that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants, readers' own
+// \Seen and Add.Use; an entry without them asks for no more than reader 1.
 const Version = 3
 
 func minReader(ops []Op) uint8 {
 	least := uint8(1)
 	for i := range ops {
 		switch op := &ops[i]; {
-		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil:
+		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Add != nil && op.Add.Use != "":
 			return 3
 		case op.Snapshot != nil:
 			least = 2

@@ -35,6 +35,38 @@ func TestDeliveryIsOneReadAndOneAppend(t *testing.T) {
 	}
 }
 
+func TestADeliveryFindsTheMailboxOfItsUse(t *testing.T) {
+	w := newWorld(t)
+	s := w.store()
+	a := w.open(t, s)
+	junk := func(name string) Add {
+		d := delivery(name)
+		d.Use, d.Words = `\Junk`, []string{"$Junk"}
+		return d
+	}
+	deliver := func(name string) {
+		t.Helper()
+		_, err := s.Deliver(t.Context(), w.ref, 0, by, []Add{junk(name)})
+		porttest.OK(t, err)
+	}
+	deliver("a")
+	porttest.OK(t, a.RenameMailbox(t.Context(), by, a.State().Mailbox("Junk").ID, "Spam"))
+	deliver("b")
+	if got := w.settled(t).Mailbox("Spam").Len(); got != 2 {
+		t.Errorf("%d messages are in the mailbox for junk", got)
+	}
+	porttest.OK(t, a.DeleteMailbox(t.Context(), by, a.State().Mailbox("Spam").ID))
+	deliver("c")
+	if got := w.settled(t).Mailbox("INBOX").Len(); got != 1 {
+		t.Errorf("%d messages are in INBOX when there is no such mailbox", got)
+	}
+	e, err := Encode(&Entry{MinReader: minReader([]Op{{Add: &Add{Use: `\Junk`}}})})
+	porttest.OK(t, err)
+	if d, err := Decode(e); err == nil && d.MinReader != 3 {
+		t.Errorf("readers of before may fold it: %d", d.MinReader)
+	}
+}
+
 func TestEveryFaultOfADeliveryLeavesItThereOnce(t *testing.T) {
 	for n := 1; n <= 6; n++ {
 		for _, mode := range faults.Modes() {

@@ -111,6 +111,8 @@ type Add struct {
 	Name    []byte    `cbor:"8,keyasint,omitempty"` // the delivery's name, 12 bytes; empty for APPEND
 	UID     uint32    `cbor:"9,keyasint,omitempty"` // what the fold must give, when the writer told one
 	UIDL    string    `cbor:"10,keyasint,omitempty"`
+	// Use sends a delivery to the mailbox of a special use, as \Junk, if there is one.
+	Use string `cbor:"11,keyasint,omitempty"` // since reader 3
 }
 
 // Content is what a message is made of, immutable and shared by its copies:

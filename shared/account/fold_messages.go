@@ -19,11 +19,7 @@ func (s *State) add(e *Entry, index int, a *Add) error {
 	if err := a.check(); err != nil {
 		return s.corrupt(e, err.Error())
 	}
-	box := s.own(a.Mailbox)
-	if box == nil && len(a.Name) != 0 {
-		// Who delivers does not look whether the mailbox is still there.
-		box = s.own(Inbox)
-	}
+	box := s.own(s.boxFor(a))
 	if box == nil || a.UID != 0 && a.UID != box.UIDNext {
 		return s.corrupt(e, "a message for no mailbox, or with another UID than expected")
 	}
@@ -32,6 +28,22 @@ func (s *State) add(e *Entry, index int, a *Add) error {
 	m.row.entry.put(e.Seq)
 	m.row.date.put(a.Date)
 	return s.insert(e, box, m)
+}
+
+// boxFor gives the mailbox that a message goes to. Who delivers does not look whether it is
+// still there.
+func (s *State) boxFor(a *Add) MailboxID {
+	if a.Use != "" {
+		for _, m := range s.boxes {
+			if m.SpecialUse == a.Use {
+				return m.ID
+			}
+		}
+	}
+	if len(a.Name) != 0 && s.MailboxByID(a.Mailbox) == nil {
+		return Inbox
+	}
+	return a.Mailbox
 }
 
 func (s *State) copy(e *Entry, c *Copy, move bool) error {

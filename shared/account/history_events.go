@@ -79,10 +79,7 @@ func (s *State) nameOf(id MailboxID) string {
 }
 
 func (s *State) added(ev Event, a *Add, i int) (Event, []EventMessage) {
-	box := s.MailboxByID(a.Mailbox)
-	if box == nil {
-		box = s.MailboxByID(Inbox)
-	}
+	box := s.MailboxByID(s.boxFor(a))
 	ev.What, ev.Mailbox, ev.Flags, ev.Words, ev.Count = "appended", box.Name, a.Flags, a.Words, 1
 	switch {
 	case ev.By.Protocol == Import:

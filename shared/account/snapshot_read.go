@@ -128,8 +128,8 @@ func (s *State) needs(ops []Op) (list []need) {
 				words[c.To] += len(from.Keywords)
 			}
 		case op.Add != nil:
-			words[op.Add.Mailbox] += len(op.Add.Words)
-			words[Inbox] += len(op.Add.Words)
+			words[s.boxFor(op.Add)] += len(op.Add.Words)
+			words[Inbox] += len(op.Add.Words) // should the mailbox be deleted before
 		case op.SeenBy != nil:
 			ask(need{box: op.SeenBy.Mailbox, uids: op.SeenBy.UIDs, tombs: true})
 		case op.SetACL != nil:

@@ -37,6 +37,8 @@ type Job struct {
 	Failures    int         `cbor:"13,keyasint"` // real failures so far; contention and throttling do not count
 	KeyID       string      `cbor:"14,keyasint,omitempty"`
 	Protocol    string      `cbor:"15,keyasint"` // smtp, submission, api
+	// Junk sends the message to the mailbox for junk; a function from before it parks the job.
+	Junk bool `cbor:"16,keyasint,omitempty"`
 }
 
 // Recipient is one account of a job.

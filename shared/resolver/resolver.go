@@ -46,14 +46,10 @@ type Resolver struct {
 	flights singleflight.Group
 }
 
-// New gives a resolver. kinds.Invalid: the system names no server.
-func New(cfg Config) (*Resolver, error) {
+// New gives a resolver.
+func New(cfg Config) *Resolver {
 	if len(cfg.Servers) == 0 {
-		servers, err := systemServers("/etc/resolv.conf")
-		if err != nil {
-			return nil, err
-		}
-		cfg.Servers = servers
+		cfg.Servers = systemServers("/etc/resolv.conf")
 	}
 	if cfg.Timeout == 0 {
 		cfg.Timeout = defaultTimeout
@@ -64,25 +60,24 @@ func New(cfg Config) (*Resolver, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Resolver{cfg: cfg, cache: cache{max: cfg.Cache}}, nil
+	return &Resolver{cfg: cfg, cache: cache{max: cfg.Cache}}
 }
 
-// systemServers reads the name servers of a resolv.conf.
-func systemServers(file string) ([]netip.AddrPort, error) {
-	conf, err := dns.ClientConfigFromFile(file)
-	if err != nil {
-		return nil, kinds.Wrap(kinds.Invalid, err, "resolver: the system's servers")
-	}
+// systemServers reads the name servers of a resolv.conf. Where there is none, one on this
+// machine is asked, as the C library does.
+func systemServers(file string) []netip.AddrPort {
 	var servers []netip.AddrPort
-	for _, s := range conf.Servers {
-		if addr, err := netip.ParseAddr(s); err == nil {
-			servers = append(servers, netip.AddrPortFrom(addr, 53))
+	if conf, err := dns.ClientConfigFromFile(file); err == nil {
+		for _, s := range conf.Servers {
+			if addr, err := netip.ParseAddr(s); err == nil {
+				servers = append(servers, netip.AddrPortFrom(addr, 53))
+			}
 		}
 	}
 	if len(servers) == 0 {
-		return nil, kinds.Errorf(kinds.Invalid, "resolver: %s names no server", file)
+		servers = []netip.AddrPort{netip.MustParseAddrPort("127.0.0.1:53")}
 	}
-	return servers, nil
+	return servers
 }
 
 // Answer is what the DNS says of a name.

@@ -63,10 +63,7 @@ func TestWhatIsNotThereIsToldFromWhatNobodyCanSay(t *testing.T) {
 	s := resolvertest.Start(t, "example.com. 300 IN A 192.0.2.1", "half.example.com. 300 IN A 192.0.2.2")
 	s.Break("broken.example.com", true)
 	s.Silence("silent.example.com")
-	r, err := resolver.New(resolver.Config{Servers: []netip.AddrPort{s.Addr}, Timeout: 200 * time.Millisecond, Validating: true})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{s.Addr}, Timeout: 200 * time.Millisecond, Validating: true})
 	for name, want := range map[string]kinds.Kind{
 		"nobody.example.com": kinds.NotFound, "broken.example.com": kinds.Unavailable, "silent.example.com": kinds.Unavailable,
 		"a..b": kinds.Invalid, strings.Repeat("a.", 200) + "com": kinds.Invalid, strings.Repeat("a", 64) + ".com": kinds.Invalid,
@@ -120,10 +117,7 @@ func TestHostileAnswersAreBounded(t *testing.T) {
 func TestAnswersAreKeptForAsLongAsTheySay(t *testing.T) {
 	s := resolvertest.Start(t, "short.example. 10 IN A 192.0.2.1", "long.example. 1000000 IN A 192.0.2.1", "never.example. 0 IN A 192.0.2.1")
 	now := time.Unix(1_800_000_000, 0)
-	r, err := resolver.New(resolver.Config{Servers: []netip.AddrPort{s.Addr}, Cache: 3, Now: func() time.Time { return now }})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{s.Addr}, Cache: 3, Now: func() time.Time { return now }})
 	ask := func(name string, want int) {
 		t.Helper()
 		for range 3 {
@@ -173,10 +167,7 @@ func TestManyWhoAskTheSameAskOnce(t *testing.T) {
 func TestTheNextServerIsAskedWhenOneFails(t *testing.T) {
 	bad, good := resolvertest.Start(t), resolvertest.Start(t, "example.com. 300 IN TXT x")
 	bad.Break("example.com", true)
-	r, err := resolver.New(resolver.Config{Servers: []netip.AddrPort{bad.Addr, good.Addr}})
-	if err != nil {
-		t.Fatal(err)
-	}
+	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{bad.Addr, good.Addr}})
 	if txt, authentic, err := r.TXT(t.Context(), "example.com"); err != nil || len(txt) != 1 || authentic {
 		t.Errorf("%v, authentic %t, %v", txt, authentic, err)
 	}

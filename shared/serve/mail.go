@@ -17,6 +17,8 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/quota"
+	"github.com/godwit-mail/godwit/shared/senderauth"
+	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -29,7 +31,7 @@ func (s *Service) wireGateways() {
 	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry})
 	budget := gateways.NewBudget(st.TempDisk)
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
-		Queue: s.ports.Queue, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
+		Queue: s.ports.Queue, Judge: s.judge(), Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
 	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
@@ -57,6 +59,15 @@ func (s *Service) wireGateways() {
 			s.servers = append(s.servers, server)
 		}
 	}
+}
+
+// judge tells who sent mail that comes from elsewhere; nil where nobody asks.
+func (s *Service) judge() *senderauth.Judge {
+	st := s.settings
+	if st.SenderPolicy == settings.SenderOff {
+		return nil
+	}
+	return senderauth.New(senderauth.Config{Resolver: s.resolver, ID: st.Hostname, Sealers: st.SenderSealers, Now: s.options.Now})
 }
 
 // wireFunctions makes the workers that deliver, compact and sweep.

@@ -32,6 +32,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/ports"
 	queuesqlite "github.com/godwit-mail/godwit/shared/queue/sqlite"
 	"github.com/godwit-mail/godwit/shared/quota"
+	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -64,6 +65,7 @@ type Service struct {
 	accounts    *account.Store
 	directory   *directory.Directory
 	quota       *quota.Keeper
+	resolver    *resolver.Resolver
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener
@@ -168,8 +170,9 @@ func (s *Service) wireStores(set ports.Set) {
 	s.accounts = account.New(account.Config{Journal: s.ports.Journal, Notify: s.ports.Notify, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now,
 		Log: s.log, Compact: compaction.Asker(s.ports.Queue), Window: st.HistoryWindow, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
 		Grown: func(ref account.Ref, by account.By, messages, bytes int64) { s.quota.Grown(ref, by, messages, bytes) }})
+	s.resolver = resolver.New(resolver.Config{Servers: st.DNSServers, Timeout: st.DNSTimeout, Cache: st.DNSCache, Validating: st.DNSValidating, Now: now})
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
-		Log: s.log, Passwords: s.options.Passwords, LookupTXT: net.DefaultResolver.LookupTXT})
+		Log: s.log, Passwords: s.options.Passwords, LookupTXT: resolver.Net{Resolver: s.resolver}.LookupTXT})
 	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})
 }
 

@@ -46,6 +46,15 @@ type Settings struct {
 	TLSCertificate string // file, PEM; "" is a self-signed one in the data folder
 	TLSKey         string // file, PEM
 
+	DNSServers    []netip.AddrPort // none: the system's
+	DNSTimeout    time.Duration
+	DNSCache      int
+	DNSValidating bool
+
+	SenderPolicy  string         // SenderOff, SenderMark or SenderObey
+	SenderTrusted []netip.Prefix // peers whose mail is not judged
+	SenderSealers []string       // domains whose ARC seal is believed
+
 	MessageSize      int64 // bytes of one message
 	Connections      int   // at once, per listener
 	ConnectionsPerIP int   // at once, per listener and address
@@ -60,6 +69,13 @@ type Settings struct {
 	LogFormat string // auto, text, json
 	LogLevel  slog.Level
 }
+
+// What is done about who sent a message from elsewhere.
+const (
+	SenderOff  = "off"  // nothing is looked up
+	SenderMark = "mark" // it is judged, and the verdict stands in its header
+	SenderObey = "obey" // and what the author's domain wants done with false mail is done
+)
 
 // Origins tells for each key where its value came from: "default", "FILE:LINE",
 // a variable's name or a flag ("--data").

@@ -87,6 +87,22 @@ func (s *Settings) Fields() []Field {
 			Help: "PEM file of the certificate and its chain; empty makes a self-signed one in the data folder"},
 		{Key: "tls.key", value: &text{to: &s.TLSKey}, Help: "PEM file of the certificate's private key"},
 
+		{Key: "dns.servers", value: (*servers)(&s.DNSServers),
+			Help: "resolvers that are asked, the first one first (10.0.0.2,[2001:db8::2]:53); empty is what the system asks"},
+		{Key: "dns.timeout", Default: "5s", value: &duration{to: &s.DNSTimeout, min: 100 * time.Millisecond, max: time.Minute},
+			Help: "time for one question, all tries together"},
+		{Key: "dns.cache", Default: "10000", value: &number{to: &s.DNSCache, min: 1, max: 10_000_000}, Help: "answers that are kept"},
+		{Key: "dns.validating", Default: "false", Bool: true, value: (*boolean)(&s.DNSValidating),
+			Help: "the resolvers validate DNSSEC, and nobody can tamper with what they answer on its way here"},
+
+		{Key: "senders.policy", Default: SenderObey, value: &choice{to: &s.SenderPolicy, of: []string{SenderOff, SenderMark, SenderObey}},
+			Help: "off, mark or obey: mail from elsewhere is held against SPF, DKIM, DMARC and ARC; mark notes what came of it in its header, " +
+				"obey also refuses or files as junk what the author's domain asks to"},
+		{Key: "senders.trusted", Default: "127.0.0.0/8,::1/128", value: (*prefixes)(&s.SenderTrusted),
+			Help: "networks of hosts whose mail is not judged: relays of your own, this machine"},
+		{Key: "senders.sealers", value: (*domains)(&s.SenderSealers),
+			Help: "domains whose ARC seal is believed when DMARC fails, as those of mailing lists (lists.example.org)"},
+
 		{Key: "limits.message-size", Default: "100MiB", value: &size{to: &s.MessageSize, min: 64 * kib, max: gib},
 			Help: "largest message taken in by SMTP"},
 		{Key: "limits.connections", Default: "2000", value: &number{to: &s.Connections, min: 1, max: 1_000_000},

@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	mail "github.com/godwit-mail/godwit/shared/mail/address"
 )
 
 // value is one setting's way from and to text.
@@ -217,3 +219,53 @@ func (v *level) Set(s string) error {
 	return fmt.Errorf("%q is none of debug, info, warn, error", s)
 }
 func (v *level) String() string { return strings.ToLower(slog.Level(*v).String()) }
+
+// servers is a list of addresses, with port 53 where none is given.
+type servers []netip.AddrPort
+
+func (v *servers) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		at, err := netip.ParseAddrPort(part)
+		if err != nil {
+			a, aerr := netip.ParseAddr(strings.Trim(part, "[]"))
+			if aerr != nil {
+				return fmt.Errorf("has %q, which is no IP address such as 10.0.0.2 or 10.0.0.2:53", part)
+			}
+			at = netip.AddrPortFrom(a, 53)
+		}
+		*v = append(*v, at)
+	}
+	return nil
+}
+
+func (v *servers) String() string {
+	parts := make([]string, len(*v))
+	for i, at := range *v {
+		parts[i] = at.String()
+	}
+	return strings.Join(parts, ",")
+}
+
+// domains is a list of domain names.
+type domains []string
+
+func (v *domains) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		d, err := mail.ParseDomain(part)
+		if err != nil {
+			return fmt.Errorf("has %q, which is no domain", part)
+		}
+		*v = append(*v, d)
+	}
+	return nil
+}
+
+func (v *domains) String() string { return strings.Join(*v, ",") }

@@ -41,7 +41,9 @@ type Config struct {
 	// number of its Received fields are bounded.
 	Relayed    bool
 	AuthServID string
-	Now        func() time.Time // nil: time.Now
+	// Tap gets the bytes as they come, before anything is left out; its errors don't count.
+	Tap io.Writer
+	Now func() time.Time // nil: time.Now
 }
 
 // Intake is one message on its way in. It must be ended by Discard, also after Commit.
@@ -84,6 +86,9 @@ func (in *Intake) Write(p []byte) (int, error) {
 	}
 	if in.taken += int64(len(p)); in.cfg.Max > 0 && in.taken > in.cfg.Max {
 		return 0, in.fail(kinds.Wrap(kinds.Limit, ErrSize, ""))
+	}
+	if in.cfg.Tap != nil {
+		_, _ = in.cfg.Tap.Write(p)
 	}
 	if in.filter == nil {
 		return in.pass(p)

@@ -1,0 +1,48 @@
+package smtp
+
+import (
+	"github.com/godwit-mail/godwit/shared/mail/dmarc"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/senderauth"
+)
+
+// verdict is what was found out about who sent a message.
+type verdict struct {
+	Do      dmarc.Policy // what is done with it
+	From    string       // the author's domain
+	results string       // the Authentication-Results field
+}
+
+// trial begins to judge the message that is about to come; nil if it isn't judged.
+func (s *session) trial(t *transaction) *senderauth.Trial {
+	ip := peerIP(s)
+	if s.cfg.Judge == nil || s.submission || !ip.IsValid() {
+		return nil
+	}
+	for _, p := range s.cfg.Trusted {
+		if p.Contains(ip) {
+			return nil
+		}
+	}
+	return s.cfg.Judge.Begin(s.ctx, senderauth.Peer{IP: ip, Hello: s.hello, From: t.from})
+}
+
+// judge says what is to be done with a message that has come.
+func (s *session) judge(t *transaction, sum *message.Summary) verdict {
+	if t.trial == nil {
+		return verdict{Do: dmarc.NoPolicy}
+	}
+	v := t.trial.Finish(sum.Envelope.From)
+	signed := make([]string, len(v.DKIM))
+	for i, d := range v.DKIM {
+		signed[i] = d.Domain + "=" + string(d.Result)
+	}
+	do := v.DMARC.Do
+	if !s.cfg.Obey {
+		do = dmarc.NoPolicy
+	}
+	s.log.Info("sender judged", "message", t.id, "peer", s.remote, "spf", v.SPF.Result, "mailfrom", v.SPF.Domain, "dkim", signed,
+		"dmarc", v.DMARC.Result, "from", v.DMARC.From, "policy", v.DMARC.Policy, "arc", v.ARC.Result, "sealer", v.DMARC.Sealer, "done", do)
+	s.metrics.judged.WithLabelValues(string(v.DMARC.Result), string(do)).Inc()
+	return verdict{Do: do, From: v.DMARC.From, results: v.Results}
+}
