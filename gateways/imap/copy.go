@@ -41,8 +41,11 @@ func (s *session) copy(cmd *command) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	res, err := s.view.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
-	if err != nil {
+	var res account.CopyResult
+	if err := s.progress(cmd, 0).wait(func() (err error) {
+		res, err = s.view.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
+		return err
+	}); err != nil {
 		return s.failTo(err)
 	}
 	cmd.code = copyCode(res)

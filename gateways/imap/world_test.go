@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"io"
 	"log/slog"
 	"net"
 	"path/filepath"
@@ -41,6 +42,7 @@ type world struct {
 	t               testing.TB
 	store           *account.Store
 	blobs           blob.Store
+	reads           *reads
 	id              directory.Identity
 	quota, messages atomic.Int64
 	full            atomic.Bool // the domain is
@@ -50,6 +52,23 @@ type world struct {
 	gateway         *Gateway
 	budget          *intake.Budget
 	log             *syncBuffer
+}
+
+// reads counts how often a blob is read, and may hold that up.
+type reads struct {
+	blob.Driver
+	n    atomic.Int64
+	hold atomic.Pointer[func(context.Context) error]
+}
+
+func (r *reads) Open(ctx context.Context, name string, off, n int64) (io.ReadCloser, error) {
+	r.n.Add(1)
+	if hold := r.hold.Load(); hold != nil {
+		if err := (*hold)(ctx); err != nil {
+			return nil, err
+		}
+	}
+	return r.Driver.Open(ctx, name, off, n)
 }
 
 // syncBuffer keeps what is logged.
@@ -99,7 +118,8 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{t: t, blobs: blob.Store{Driver: driver}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
+	reads := &reads{Driver: driver}
+	w := &world{t: t, reads: reads, blobs: blob.Store{Driver: reads}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
 		id: directory.Identity{Account: account.NewRef("demo"), Address: "user@demo.test"}, budget: intake.NewBudget(1 << 30)}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.store = account.New(account.Config{Journal: dt.Journal, Notify: inprocess.New(), Blobs: w.blobs, Log: log})
