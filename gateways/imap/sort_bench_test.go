@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"testing"
@@ -68,6 +69,37 @@ func BenchmarkSortOf100000(b *testing.B) {
 					}
 					r.run(b, command)
 				}
+			})
+		}
+	}
+}
+
+// BenchmarkSearchText reads 1,000 messages of 25 KB: with one reader and with all of them, from
+// files and from a store that answers after 2 ms.
+func BenchmarkSearchText(b *testing.B) {
+	w := newWorld(b)
+	line := strings.Repeat("words that nobody looks for ", 3) + "\r\n"
+	for i := range 1000 {
+		w.deliver("", fmt.Sprintf("Subject: %d\r\n\r\n%s", i, strings.Repeat(line, 290)))
+	}
+	r := benchClient(b, w)
+	r.run(b, "SELECT INBOX")
+	slow := func(context.Context) error {
+		time.Sleep(2 * time.Millisecond)
+		return nil
+	}
+	for _, store := range []string{"files", "slow"} {
+		for _, readers := range []int{1, gatewayReaders} {
+			b.Run(fmt.Sprintf("%s/%d", store, min(readers, searchReaders)), func(b *testing.B) {
+				w.gateway.readers = make(chan struct{}, readers)
+				if store == "slow" {
+					w.reads.hold.Store(&slow)
+				}
+				b.SetBytes(25_000_000)
+				for b.Loop() {
+					r.run(b, "SEARCH TEXT needle")
+				}
+				w.reads.hold.Store(nil)
 			})
 		}
 	}
