@@ -53,13 +53,14 @@ type Restored struct {
 	MailboxesRenamed int64  `json:"mailboxes_renamed"`
 	MailboxesDeleted int64  `json:"mailboxes_deleted"`
 	Subscriptions    int64  `json:"subscriptions" doc:"Changed."`
+	Annotations      int64  `json:"annotations" doc:"Of mailboxes and of the account (RFC 5464), changed."`
 	Since            uint64 `json:"since" doc:"Where it began, for going on with it."`
 	Done             bool   `json:"done" doc:"false: there was no time for all of it; it is sent again with since."`
 }
 
 func viewRestored(r account.Restored) Restored {
 	return Restored{Messages: r.Messages, Bytes: r.Bytes, Flags: r.Flags, Removed: r.Removed, MailboxesCreated: r.Created,
-		MailboxesRenamed: r.Renamed, MailboxesDeleted: r.Deleted, Subscriptions: r.Subscribed, Since: r.Since, Done: r.Done}
+		MailboxesRenamed: r.Renamed, MailboxesDeleted: r.Deleted, Subscriptions: r.Subscribed, Annotations: r.Annotated, Since: r.Since, Done: r.Done}
 }
 
 func viewEvent(e *account.Event, subjects bool) Event {

@@ -11,14 +11,14 @@ import (
 
 // Version is the format of entries that this package writes, and the newest MinReader
 // that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants, readers' own
-// \Seen and Add.Use; an entry without them asks for no more than reader 1.
+// \Seen, Add.Use and annotations; an entry without them asks for no more than reader 1.
 const Version = 3
 
 func minReader(ops []Op) uint8 {
 	least := uint8(1)
 	for i := range ops {
 		switch op := &ops[i]; {
-		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Add != nil && op.Add.Use != "":
+		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Add != nil && op.Add.Use != "", op.Metadata != nil:
 			return 3
 		case op.Snapshot != nil:
 			least = 2

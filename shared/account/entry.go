@@ -88,9 +88,10 @@ type Op struct {
 	Close         *Close         `cbor:"12,keyasint,omitempty"`
 	Done          *Done          `cbor:"13,keyasint,omitempty"`
 	Snapshot      *Snapshot      `cbor:"14,keyasint,omitempty"` // since reader 2
-	SetACL        *SetACL        `cbor:"15,keyasint,omitempty"` // since reader 3, as are the next two
+	SetACL        *SetACL        `cbor:"15,keyasint,omitempty"` // since reader 3, as are the next ones
 	SeenBy        *SeenBy        `cbor:"16,keyasint,omitempty"`
 	SeenMode      *SeenMode      `cbor:"17,keyasint,omitempty"`
+	Metadata      *Metadata      `cbor:"18,keyasint,omitempty"`
 }
 
 // Create is the only operation of entry 1. It makes the default mailboxes.
@@ -230,6 +231,20 @@ type SeenBy struct {
 type SeenMode struct {
 	Mailbox MailboxID `cbor:"1,keyasint"`
 	Shared  bool      `cbor:"2,keyasint,omitempty"`
+}
+
+// Metadata sets annotations of a mailbox, or of the account itself.
+type Metadata struct {
+	Mailbox MailboxID    `cbor:"1,keyasint,omitempty"` // 0: of the account
+	Entries []Annotation `cbor:"2,keyasint"`
+}
+
+// Annotation is a note under a name such as /private/comment (RFC 5464). Names are kept as
+// they were written first; case doesn't count in them.
+type Annotation struct {
+	_     struct{} `cbor:",toarray"`
+	Name  string
+	Value []byte // nil, in an entry: it is removed
 }
 
 // Range is a run of UIDs, both ends included.

@@ -114,6 +114,8 @@ func (s *State) renameInbox(e *Entry, name string) error {
 	if err != nil {
 		return err
 	}
+	// RFC 5464, section 4.1: mailbox annotations are preserved on the INBOX when it is renamed.
+	m.Annotations = s.annotated(Inbox)
 	return s.copy(e, &Copy{From: Inbox, UIDs: []Range{{First: 1, Last: math.MaxUint32}}, To: m.ID}, true)
 }
 

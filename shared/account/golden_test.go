@@ -198,6 +198,29 @@ func goldenHistories() map[string]func(*folded) {
 			grant("user:ann", 0)
 			f.do(Op{CreateMailbox: &CreateMailbox{Name: "Team"}}, Op{SetACL: &SetACL{Mailbox: 7, Who: "user:bob", Rights: MayLookup}})
 		},
+		"annotated": func(f *folded) {
+			set := func(box MailboxID, list ...string) {
+				op := Metadata{Mailbox: box}
+				for i := 0; i < len(list); i += 2 {
+					a := Annotation{Name: list[i], Value: []byte(list[i+1])}
+					if list[i+1] == "NIL" {
+						a.Value = nil
+					}
+					op.Entries = append(op.Entries, a)
+				}
+				f.do(Op{Metadata: &op})
+			}
+			set(0, "/shared/comment", "of the account", "/private/vendor/x/y", "\x00\xff")
+			set(Inbox, "/shared/comment", "one", "/Private/Comment", "", "/private/a", "2")
+			set(Inbox, "/SHARED/comment", "two", "/private/A", "NIL", "/private/none", "NIL")
+			f.do(Op{Rename: &Rename{Mailbox: Inbox, Name: "old"}})
+			set(Inbox, "/shared/comment", "NIL")
+			set(2, SpecialUseEntry, "NIL")
+			set(7, "/PRIVATE/specialuse", `\Drafts`)
+			f.do(Op{Rename: &Rename{Mailbox: 7, Name: "older"}})
+			set(5, "/shared/comment", "goes with it")
+			f.do(Op{DeleteMailbox: &DeleteMailbox{5}}, Op{CreateMailbox: &CreateMailbox{Name: "Trash"}})
+		},
 		"many-messages": func(f *folded) {
 			for range 30 {
 				f.add(Inbox, 10)

@@ -93,12 +93,18 @@ func dumpWith(s *State, contents map[ContentRef]Content) string {
 		fmt.Fprintf(&b, "recent %d %x\n", r.Seq, r.Names)
 	}
 	fmt.Fprintf(&b, "subscriptions %q\n", s.Subscriptions())
+	for _, a := range s.Annotations() {
+		fmt.Fprintf(&b, "annotation %q %q\n", a.Name, a.Value)
+	}
 	for _, o := range s.Outbox() {
 		fmt.Fprintf(&b, "outbox %q %q %q\n", o.Name, o.Kind, o.Body)
 	}
 	for _, m := range s.Mailboxes() {
 		fmt.Fprintf(&b, "\nmailbox %d %q %s use %q uidvalidity %d uidnext %d highest %d keywords %q\n  count %d unseen %d deleted %d bytes %d\n",
 			m.ID, m.Name, m.ObjectID(s.Ref()), m.SpecialUse, m.UIDValidity, m.UIDNext, m.HighestModSeq, m.Keywords, m.Count, m.Unseen, m.Deleted, m.Bytes)
+		for _, a := range m.Annotations {
+			fmt.Fprintf(&b, "  annotation %q %q\n", a.Name, a.Value)
+		}
 		for _, x := range m.Messages() {
 			fmt.Fprintf(&b, "  %d modseq %d flags %05b %q date %d saved %d size %d %s %s uidl %q content %d/%d\n", x.UID, x.ModSeq,
 				x.Flags, x.Words, x.Date, x.Saved, x.Size, contents[x.Content].EmailID, contents[x.Content].Thread, x.UIDL, x.Content.Seq, x.Content.Index)

@@ -17,7 +17,7 @@ type Event struct {
 	Mailbox   string // by its name then; "": it is of the account
 	To        string // where to, of a copy, a move or a new name
 	Flags     Flags
-	Words     []string       // keywords
+	Words     []string       // keywords; names of annotations
 	Count     int            // of messages that it happened to
 	Messages  []EventMessage // the first of them, at most MaxEventMessages
 }

@@ -53,6 +53,11 @@ func (s *State) event(e *Entry, i int) (ev Event, messages []EventMessage) {
 			ev.What = "seen by a reader"
 		}
 		return s.named(ev, op.SeenBy.Mailbox, op.SeenBy.UIDs)
+	case op.Metadata != nil:
+		ev.What, ev.Mailbox = "metadata set", s.nameOf(op.Metadata.Mailbox)
+		for _, a := range op.Metadata.Entries {
+			ev.Words = append(ev.Words, a.Name)
+		}
 	case op.Access != nil:
 		switch {
 		case op.Access.Suspended && !s.standing.Suspended:

@@ -17,6 +17,7 @@ type Mailbox struct {
 	UIDNext       uint32
 	HighestModSeq uint64 // of the last entry that touched its messages
 	Keywords      []string
+	Annotations   []Annotation // by name, without the special use; they must not be changed
 
 	Count, Unseen, Deleted int   // messages; those without \Seen; those with \Deleted
 	Bytes                  int64 // sum of RFC822.SIZE

@@ -2,7 +2,6 @@ package account
 
 import (
 	"context"
-	"slices"
 	"strings"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -15,7 +14,7 @@ func (a *Account) CreateMailbox(ctx context.Context, by By, name, specialUse str
 	if name, err = CheckName(name); err != nil {
 		return 0, err
 	}
-	if specialUse != "" && !slices.Contains([]string{`\Archive`, `\Drafts`, `\Junk`, `\Sent`, `\Trash`}, specialUse) {
+	if specialUse != "" && !knownUse(specialUse) {
 		return 0, kinds.Errorf(kinds.Invalid, "account: a special use that is not known")
 	}
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
@@ -28,7 +27,7 @@ func (a *Account) CreateMailbox(ctx context.Context, by By, name, specialUse str
 		if m := s.Mailbox(name); m != nil {
 			return nil, kinds.Errorf(kinds.Exists, "account: there is a mailbox of that name")
 		}
-		if specialUse != "" && slices.ContainsFunc(s.boxes, func(m *Mailbox) bool { return m.SpecialUse == specialUse }) {
+		if specialUse != "" && s.useTaken(specialUse) {
 			return nil, kinds.Errorf(kinds.Exists, "account: there is a mailbox for %s", specialUse)
 		}
 		ops := append(s.parents(name), Op{CreateMailbox: &CreateMailbox{Name: name, SpecialUse: specialUse}})

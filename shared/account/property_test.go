@@ -62,7 +62,7 @@ func (h *history) command() {
 	}
 	var err error
 	what := rapid.SampledFrom([]string{"append", "append", "deliver", "deliver", "again", "copy", "move", "move", "flags", "flags",
-		"expunge", "replace", "create", "rename", "delete", "subscribe", "refresh"}).Draw(h.t, "command")
+		"expunge", "replace", "create", "rename", "delete", "subscribe", "annotate", "refresh"}).Draw(h.t, "command")
 	switch what {
 	case "append":
 		err = h.append(a, to)
@@ -97,6 +97,8 @@ func (h *history) command() {
 		err = a.DeleteMailbox(ctx, by, box)
 	case "subscribe":
 		err = a.SetSubscribed(ctx, by, to, rapid.Bool().Draw(h.t, "on"))
+	case "annotate":
+		err = a.SetMetadata(ctx, by, box, annotations(h.t))
 	case "refresh":
 		err = a.Refresh(ctx)
 	}
@@ -298,6 +300,21 @@ func living(s *State) map[ContentRef]int {
 		}
 	}
 	return n
+}
+
+// annotations are some that are to be set.
+func annotations(t *rapid.T) []Annotation {
+	return rapid.SliceOfN(rapid.Custom(func(t *rapid.T) Annotation {
+		a := Annotation{Name: rapid.SampledFrom([]string{"/shared/comment", "/private/comment", "/private/Comment", SpecialUseEntry}).Draw(t, "annotation")}
+		value := rapid.SampledFrom([]string{"-", "", "x", `\Drafts`, `\Trash`}).Draw(t, "value")
+		if a.Name == SpecialUseEntry && value != "-" {
+			value = rapid.SampledFrom([]string{`\Drafts`, `\Trash`}).Draw(t, "use")
+		}
+		if value != "-" {
+			a.Value = []byte(value)
+		}
+		return a
+	}), 1, 3).Draw(t, "annotations")
 }
 
 func total(living map[ContentRef]int) (n int) {

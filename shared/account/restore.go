@@ -31,6 +31,7 @@ type Restored struct {
 	Renamed    int64
 	Deleted    int64 // mailboxes, by Exact
 	Subscribed int64 // subscriptions changed
+	Annotated  int64 // annotations changed
 
 	RemovedBytes int64 // of those
 

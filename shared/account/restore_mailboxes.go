@@ -10,11 +10,11 @@ import (
 // kilobyte each fill it.
 const maxAtOnce = 250
 
-// mailboxes makes the mailboxes and subscriptions as they were. Rights that were taken away
-// since are given back only with a mailbox that comes back, and by Exact. Later ones stay, but for those
-// in whose place an earlier one is to be, by Exact.
+// mailboxes makes the mailboxes, subscriptions and annotations as they were. Rights that were
+// taken away since are given back only with a mailbox that comes back, and by Exact. Later
+// ones stay.
 func (w *restorer) mailboxes(ctx context.Context) error {
-	for _, step := range []func(*State) []Op{w.rename, w.clear, w.create, w.grant, w.subscribe} {
+	for _, step := range []func(*State) []Op{w.rename, w.clear, w.create, w.grant, w.subscribe, w.annotate} {
 		for n := 1; n > 0; {
 			var err error
 			if n, err = w.change(ctx, step); err != nil {
@@ -39,6 +39,8 @@ func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, e
 				did.Renamed++
 			case op.Subscribe != nil:
 				did.Subscribed++
+			case op.Metadata != nil:
+				did.Annotated += int64(len(op.Metadata.Entries))
 			case op.DeleteMailbox != nil:
 				m := s.MailboxByID(op.DeleteMailbox.Mailbox)
 				did.Deleted++
@@ -54,6 +56,7 @@ func (w *restorer) change(ctx context.Context, step func(*State) []Op) (n int, e
 	w.done.Created += did.Created
 	w.done.Renamed += did.Renamed
 	w.done.Subscribed += did.Subscribed
+	w.done.Annotated += did.Annotated
 	w.done.Deleted += did.Deleted
 	w.done.Removed += did.Removed
 	w.done.RemovedBytes += did.RemovedBytes
@@ -82,22 +85,27 @@ func (w *restorer) rename(s *State) []Op {
 	return nil
 }
 
-// clear deletes, by Exact, mailboxes that have the name or the use of one that is to come back
-// and are not like it.
+// clear takes special uses, by Exact, from mailboxes that did not have them.
 func (w *restorer) clear(s *State) (ops []Op) {
 	if !w.Exact || w.Mailbox != "" {
 		return nil
 	}
 	for _, m := range s.boxes {
 		was := w.past.state.Mailbox(m.Name)
-		if m.ID == Inbox || was != nil && was.SpecialUse == m.SpecialUse || len(ops) == maxAtOnce {
-			continue
-		}
-		if was != nil || m.SpecialUse != "" && w.past.state.useTaken(m.SpecialUse) {
-			ops = append(ops, Op{DeleteMailbox: &DeleteMailbox{Mailbox: m.ID}})
+		if m.SpecialUse != "" && (was == nil || was.SpecialUse != m.SpecialUse) && len(ops) < maxAtOnce {
+			ops = append(ops, useOp(m.ID, ""))
 		}
 	}
 	return ops
+}
+
+// useOp gives a mailbox a special use, "": none.
+func useOp(id MailboxID, use string) Op {
+	a := Annotation{Name: SpecialUseEntry}
+	if use != "" {
+		a.Value = []byte(use)
+	}
+	return Op{Metadata: &Metadata{Mailbox: id, Entries: []Annotation{a}}}
 }
 
 func (s *State) useTaken(use string) bool {
@@ -189,6 +197,44 @@ func (w *restorer) subscribe(s *State) (ops []Op) {
 		}
 	}
 	return ops[:min(len(ops), maxAtOnce)]
+}
+
+// annotate makes annotations and special uses as they were. A special use that another
+// mailbox has now stays with it.
+func (w *restorer) annotate(s *State) (ops []Op) {
+	size := 0
+	add := func(id MailboxID, a Annotation) {
+		if size += 20 + len(a.Name) + len(a.Value); size < rebuildBytes && len(ops) < maxAtOnce {
+			ops = append(ops, Op{Metadata: &Metadata{Mailbox: id, Entries: []Annotation{a}}})
+		}
+	}
+	like := func(id MailboxID, was []Annotation) {
+		now := s.annotated(id)
+		for _, a := range was {
+			if i, ok := findAnnotation(now, a.Name); !ok || string(now[i].Value) != string(a.Value) {
+				add(id, a)
+			}
+		}
+		for _, a := range now {
+			if _, ok := findAnnotation(was, a.Name); w.Exact && !ok {
+				add(id, Annotation{Name: a.Name})
+			}
+		}
+	}
+	if w.Mailbox == "" && w.Into == "" {
+		like(0, w.past.state.annotations)
+	}
+	for _, t := range w.targets {
+		m, was := s.Mailbox(t.name), w.past.state.MailboxByID(t.was)
+		if m == nil {
+			continue
+		}
+		if use := was.SpecialUse; w.Into == "" && use != "" && use != m.SpecialUse && !s.useTaken(use) {
+			add(m.ID, Annotation{Name: SpecialUseEntry, Value: []byte(use)})
+		}
+		like(m.ID, was.Annotations)
+	}
+	return ops
 }
 
 // removeMailboxes deletes, by Exact, mailboxes that came later. One into which something came

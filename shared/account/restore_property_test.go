@@ -42,9 +42,9 @@ func (w *world) plainAt(t testing.TB, at time.Time) (*State, map[ContentRef]Cont
 // seen is what a user sees of an account, without what may differ after a restore: for each
 // mailbox what it is and, sorted, its messages.
 func seen(s *State, contents map[ContentRef]Content) map[string][]string {
-	all := map[string][]string{" subscriptions": s.Subscriptions()}
+	all := map[string][]string{" subscriptions": s.Subscriptions(), " annotations": notes(s.Annotations())}
 	for _, m := range s.Mailboxes() {
-		list := []string{"use " + m.SpecialUse}
+		list := append(notes(m.Annotations), "use "+m.SpecialUse)
 		for _, x := range m.Messages() {
 			words := slices.Clone(x.Words)
 			for i := range words {
@@ -58,6 +58,13 @@ func seen(s *State, contents map[ContentRef]Content) map[string][]string {
 		all[m.Name] = list
 	}
 	return all
+}
+
+func notes(list []Annotation) (out []string) {
+	for _, a := range list {
+		out = append(out, fmt.Sprintf("annotation %s %q", strings.ToLower(a.Name), a.Value))
+	}
+	return out
 }
 
 func diff(want, got map[string][]string) string {
@@ -130,7 +137,8 @@ func TestARestoreEqualsTheFoldUpToThen(t *testing.T) {
 		done, err := a.Restore(ctx, by, Restore{At: at, Exact: exact})
 		h.ok(err)
 		if done.Messages != dry.Messages || done.Bytes != dry.Bytes || done.Created != dry.Created || done.Removed != dry.Removed ||
-			done.Renamed != dry.Renamed || done.Deleted != dry.Deleted || done.Subscribed != dry.Subscribed {
+			done.Renamed != dry.Renamed || done.Deleted != dry.Deleted || done.Subscribed != dry.Subscribed ||
+			done.Annotated != dry.Annotated {
 			rt.Fatalf("it did %+v and said it would do %+v", done, dry)
 		}
 		now, nowContents := h.w.plainAt(t, h.w.clock.Now())

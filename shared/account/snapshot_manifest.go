@@ -26,6 +26,8 @@ type manifest struct {
 	Packs     []manifestPack `cbor:"14,keyasint,omitempty"` // by rising entries
 	Points    []point        `cbor:"15,keyasint,omitempty"` // earlier snapshots, by rising time
 	NamesFrom uint64         `cbor:"16,keyasint,omitempty"` // the contents have the names of all deliveries in entries from here on
+
+	Annotations []Annotation `cbor:"17,keyasint,omitempty"` // of the account itself
 }
 
 const manifestForm = 1
@@ -51,6 +53,7 @@ type manifestBox struct {
 	Switched      uint64           `cbor:"18,keyasint,omitempty"`
 	OthersModSeq  uint64           `cbor:"19,keyasint,omitempty"` // 0: it is HighestModSeq
 	Readers       []manifestReader `cbor:"20,keyasint,omitempty"`
+	Annotations   []Annotation     `cbor:"21,keyasint,omitempty"`
 }
 
 type manifestReader struct {
@@ -234,7 +237,7 @@ func (m *manifest) put(p *piece) manifestPiece {
 func (m *manifest) state(ref Ref) *State {
 	s := NewState(ref)
 	s.seq, s.time, s.nextID, s.validity = m.Seq, m.Time, m.NextID, m.Validity
-	s.standing, s.outbox = m.Standing, m.Outbox
+	s.standing, s.outbox, s.annotations = m.Standing, m.Outbox, m.Annotations
 	s.used = make(map[uint64]struct{}, len(m.Used)/8)
 	for u := m.Used; len(u) > 0; u = u[8:] {
 		s.used[binary.BigEndian.Uint64(u)] = struct{}{}
@@ -247,7 +250,7 @@ func (m *manifest) state(ref Ref) *State {
 		b := &m.Boxes[i]
 		box := &Mailbox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity, UIDNext: b.UIDNext,
 			HighestModSeq: b.HighestModSeq, Keywords: b.Keywords, Count: b.Count, Unseen: b.Unseen, Deleted: b.Deleted,
-			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, epoch: uint64(ref.Epoch),
+			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, Annotations: b.Annotations, epoch: uint64(ref.Epoch),
 			ACL: b.ACL, SharedSeen: b.SharedSeen, switched: b.Switched, othersModSeq: b.OthersModSeq}
 		if box.othersModSeq == 0 {
 			box.othersModSeq = box.HighestModSeq
@@ -275,7 +278,7 @@ func (m *manifest) state(ref Ref) *State {
 // manifestOf is the reverse of state, but for what messages are made of and where they are.
 func manifestOf(s *State, object string) *manifest {
 	m := &manifest{Partition: string(s.ref.Partition()), Seq: s.seq, Time: s.time, NextID: s.nextID, Validity: s.validity,
-		Subs: s.Subscriptions(), Outbox: s.outbox, Standing: s.standing, Objects: []string{object}}
+		Subs: s.Subscriptions(), Outbox: s.outbox, Standing: s.standing, Objects: []string{object}, Annotations: s.annotations}
 	hashes := make([]uint64, 0, len(s.used))
 	for h := range s.used {
 		hashes = append(hashes, h)
@@ -287,7 +290,8 @@ func manifestOf(s *State, object string) *manifest {
 	for _, b := range s.boxes {
 		box := manifestBox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity,
 			UIDNext: b.UIDNext, HighestModSeq: b.HighestModSeq, Keywords: b.Keywords, Count: b.Count, Unseen: b.Unseen,
-			Deleted: b.Deleted, Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, ACL: b.ACL, SharedSeen: b.SharedSeen, Switched: b.switched}
+			Deleted: b.Deleted, Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, ACL: b.ACL, SharedSeen: b.SharedSeen, Switched: b.switched,
+			Annotations: b.Annotations}
 		if b.othersModSeq != b.HighestModSeq {
 			box.OthersModSeq = b.othersModSeq
 		}

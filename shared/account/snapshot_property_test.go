@@ -82,7 +82,7 @@ func (h *tidied) step() {
 	to := rapid.SampledFrom([]string{"INBOX", "Archive", "Trash", "a", "a/b"}).Draw(h.t, "to")
 	var err error
 	switch rapid.SampledFrom([]string{"few", "many", "deliver", "copy", "move", "flags", "flags", "expunge", "create", "rename", "delete",
-		"subscribe", "compact", "compact", "compact", "sweep", "sweep", "days", "days", "load", "restart"}).Draw(h.t, "step") {
+		"subscribe", "annotate", "compact", "compact", "compact", "sweep", "sweep", "days", "days", "load", "restart"}).Draw(h.t, "step") {
 	case "few":
 		err = h.append(a, to, rapid.IntRange(1, 5).Draw(h.t, "messages"))
 	case "many":
@@ -105,6 +105,9 @@ func (h *tidied) step() {
 		err = a.RenameMailbox(ctx, by, box.ID, rapid.SampledFrom([]string{"a", "c", "c/d"}).Draw(h.t, "name"))
 	case "delete":
 		err = a.DeleteMailbox(ctx, by, box.ID)
+	case "annotate":
+		id := rapid.SampledFrom([]MailboxID{0, box.ID}).Draw(h.t, "of")
+		err = a.SetMetadata(ctx, by, id, annotations(h.t))
 	case "subscribe":
 		err = a.SetSubscribed(ctx, by, to, rapid.Bool().Draw(h.t, "on"))
 	case "compact":

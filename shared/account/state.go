@@ -35,6 +35,8 @@ type State struct {
 	subs     map[string]struct{}
 	subsBy   *token
 	outbox   []Outgoing // not yet done
+
+	annotations []Annotation // of the account itself
 }
 
 // NewState is the state before entry 1.
@@ -120,9 +122,9 @@ func (s *State) find(id MailboxID) (int, bool) {
 
 // Size estimates the bytes of memory that the state takes.
 func (s *State) Size() int64 {
-	n := int64(1000 + len(s.used)*24 + len(s.subs)*64)
+	n := int64(1000 + len(s.used)*24 + len(s.subs)*64 + annotationBytes(s.annotations))
 	for _, m := range s.boxes {
-		n += 400
+		n += int64(400 + annotationBytes(m.Annotations))
 		if m.gone != nil {
 			n += int64(len(m.gone.list))*16 + int64(len(m.gone.quiet))*24
 			for _, r := range m.gone.readers {
@@ -224,6 +226,8 @@ func (s *State) op(e *Entry, i int) error {
 		return s.seenBy(e, op.SeenBy)
 	case op.SeenMode != nil:
 		return s.seenMode(e, op.SeenMode)
+	case op.Metadata != nil:
+		return s.annotate(e, op.Metadata)
 	case op.Close != nil:
 		s.standing.Closed = op.Close.Reason
 		return nil
@@ -244,7 +248,7 @@ func (s *State) op(e *Entry, i int) error {
 func (op *Op) count() (n int) {
 	for _, set := range [...]bool{op.Create != nil, op.Add != nil, op.Copy != nil, op.Move != nil, op.Flags != nil,
 		op.Expunge != nil, op.CreateMailbox != nil, op.Rename != nil, op.DeleteMailbox != nil, op.Subscribe != nil,
-		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil, op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil} {
+		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil, op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Metadata != nil} {
 		if set {
 			n++
 		}

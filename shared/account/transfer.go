@@ -74,6 +74,9 @@ func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carr
 			return Totals{}, err
 		}
 	}
+	if err := r.annotations(ctx, 0, old.annotations); err != nil {
+		return Totals{}, err
+	}
 	id := Inbox // the fold gives ids in order
 	for _, m := range old.Mailboxes() {
 		if m.ID != Inbox {
@@ -84,6 +87,9 @@ func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carr
 			}
 		}
 		if err := r.grants(ctx, m, id); err != nil {
+			return Totals{}, err
+		}
+		if err := r.annotations(ctx, id, m.Annotations); err != nil {
 			return Totals{}, err
 		}
 		if err := r.messages(ctx, m.ID, id); err != nil {
@@ -160,6 +166,16 @@ func (r *rebuilding) grants(ctx context.Context, from *Mailbox, to MailboxID) er
 			size += len(op.SetACL.Who)
 		}
 		if err := r.put(ctx, op, size); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// annotations copies those of a mailbox or, with 0, of the account.
+func (r *rebuilding) annotations(ctx context.Context, id MailboxID, list []Annotation) error {
+	for _, a := range list {
+		if err := r.put(ctx, Op{Metadata: &Metadata{Mailbox: id, Entries: []Annotation{a}}}, 20+len(a.Name)+len(a.Value)); err != nil {
 			return err
 		}
 	}

@@ -153,13 +153,15 @@ func (s *State) unlike(o *State) string {
 		return "the mailboxes"
 	case !maps.Equal(s.used, o.used) || !maps.Equal(s.subs, o.subs):
 		return "names or subscriptions"
+	case !sameAnnotations(s.annotations, o.annotations):
+		return "the annotations"
 	case !slices.EqualFunc(s.outbox, o.outbox, func(a, b Outgoing) bool { return a.Name == b.Name && a.Kind == b.Kind }):
 		return "the outbox"
 	}
 	for i, a := range s.boxes {
 		b := o.boxes[i]
 		if a.ID != b.ID || a.Name != b.Name || a.SpecialUse != b.SpecialUse || a.UIDValidity != b.UIDValidity || a.UIDNext != b.UIDNext ||
-			a.HighestModSeq != b.HighestModSeq || a.Count != b.Count || !slices.Equal(a.Keywords, b.Keywords) {
+			a.HighestModSeq != b.HighestModSeq || a.Count != b.Count || !slices.Equal(a.Keywords, b.Keywords) || !sameAnnotations(a.Annotations, b.Annotations) {
 			return fmt.Sprintf("mailbox %d", a.ID)
 		}
 		if !a.sharedLike(b) {
