@@ -32,8 +32,9 @@ type command struct {
 	lines    int   // octets of its lines so far
 	literals int64 // and of its literals
 
-	code string // of the OK
-	text string // of the OK, if it isn't the usual one
+	tooLong string // what is said of a literal beyond maxLiteral
+	code    string // of the OK
+	text    string // of the OK, if it isn't the usual one
 }
 
 // next reads a command. Lines that are none are answered here.
@@ -67,7 +68,7 @@ func (s *session) next() (*command, error) {
 
 // begin reads the first line of a command, or says what is wrong with it.
 func (s *session) begin(line []byte, whole bool) (cmd *command, why string) {
-	cmd = &command{tag: "*", Parser: wire.NewParser(nil)}
+	cmd = &command{tag: "*", tooLong: tooLarge, Parser: wire.NewParser(nil)}
 	cmd.note(line)
 	tag, rest, _ := bytes.Cut(bytes.TrimRight(line, "\r\n"), []byte(" "))
 	if !wire.IsTag(string(tag)) {
@@ -120,7 +121,7 @@ func (s *session) gather(cmd *command) (why string, err error) {
 // more reads one literal, and the line behind it.
 func (s *session) more(cmd *command) (why string, err error) {
 	if cmd.literals += cmd.literal; cmd.literal > maxLiteral || cmd.literals > maxLiterals {
-		return tooLarge, nil
+		return cmd.tooLong, nil
 	}
 	s.consent(cmd)
 	if s.line, err = s.conn.in.full(s.line, cmd.literal); err != nil {

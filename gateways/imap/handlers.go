@@ -16,9 +16,10 @@ const (
 // *imap.Error, or a wire.SyntaxError for BAD; any other ends the session.
 type handler struct {
 	state   state
-	uid     bool // may begin with UID
-	numbers bool // without UID it goes by sequence numbers, which must stay as they are
-	streams bool // takes its literals itself
+	uid     bool   // may begin with UID
+	numbers bool   // without UID it goes by sequence numbers, which must stay as they are
+	streams bool   // takes its literals itself
+	tooLong string // what is said of a literal beyond maxLiteral, if it isn't the usual
 	run     func(*session, *command) error
 }
 
@@ -46,6 +47,8 @@ func handlers() map[string]handler {
 		"GETQUOTA":     {state: member, run: (*session).getQuota},
 		"GETQUOTAROOT": {state: member, run: (*session).getQuotaRoot},
 		"SETQUOTA":     {state: member, run: (*session).setQuota},
+		"GETMETADATA":  {state: member, run: (*session).getMetadata},
+		"SETMETADATA":  {state: member, tooLong: tooLongNote, run: (*session).setMetadata},
 		"APPEND":       {state: member, streams: true, run: (*session).append},
 		"IDLE":         {state: member, run: (*session).idling},
 		"COMPRESS":     {state: member, run: (*session).compress},

@@ -173,6 +173,8 @@ func FuzzSession(f *testing.F) {
 		"a SELECT INBOX\r\nb UID SEARCH RETURN (SAVE MIN) OR NOT TEXT {3+}\r\nabc SMALLER 5 $\r\nc UID STORE $ +FLAGS.SILENT (\\Deleted x)\r\nd EXPUNGE\r\n",
 		"a APPEND INBOX (\\Seen) {5+}\r\nabcde\r\nb LIST (SUBSCRIBED) \"\" (\"*\" %) RETURN (STATUS (MESSAGES SIZE) CHILDREN)\r\nc IDLE\r\nDONE\r\n",
 		"a CREATE x/y (USE (\\Sent))\r\nb RENAME x z\r\nc DELETE z/y\r\nd LSUB \"\" %\r\ne STATUS INBOX (DELETED-STORAGE RECENT)\r\nf COPY 1 Archive\r\ng UID MOVE 1 Trash\r\n",
+		"a SELECT INBOX\r\nb REPLACE 1 INBOX (\\Draft) {2+}\r\nab\r\nc APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=TEXT\" TEXT {1+}\r\nx URL {15+}\r\n/INBOX/;UID=1/;) {1+}\r\ny\r\n",
+		"a SETMETADATA INBOX (/private/comment \"x\" /shared/comment ~{2+}\r\na\x00)\r\nb GETMETADATA (DEPTH infinity MAXSIZE 10) INBOX (/private /shared/comment)\r\nc LIST \"\" * RETURN (METADATA (/shared/comment))\r\n",
 	} {
 		f.Add([]byte(s))
 	}

@@ -46,6 +46,7 @@ type listing struct {
 	subscribed, recursive, special bool // what is selected
 	returnSubscribed               bool
 	status                         []string
+	notes                          *noteQuery
 	lsub                           bool
 }
 
@@ -107,6 +108,13 @@ func (s *session) returned(cmd *command, l *listing) {
 	case "STATUS":
 		cmd.SP()
 		l.status = s.statusItems(cmd)
+	case "METADATA": // RFC 9590
+		cmd.SP()
+		l.notes = &noteQuery{}
+		if cmd.Peek() != '(' {
+			cmd.Fail(wire.SyntaxError("METADATA takes a list"))
+		}
+		l.notes.parseEntries(cmd)
 	default:
 		cmd.Fail(wire.SyntaxError("Unknown LIST return option"))
 	}
@@ -135,8 +143,15 @@ func (s *session) list(cmd *command) error {
 			continue
 		}
 		s.writeList(cmd.name, attrs, name, below)
-		if m := state.Mailbox(name); m != nil && l.status != nil {
+		m := state.Mailbox(name)
+		if m == nil || l.subscribed && !state.Subscribed(name) { // it stands for what is below it
+			continue
+		}
+		if l.status != nil {
 			s.writeStatus(m, l.status)
+		}
+		if l.notes != nil {
+			s.writeNotes(name, s.notes(m), l.notes)
 		}
 	}
 	return nil

@@ -114,8 +114,11 @@ func (s *session) answer(cmd *command) error {
 		return s.mistake(cmd, "BAD Unknown command", limit)
 	}
 	s.command = cmd.name
+	if h.tooLong != "" {
+		cmd.tooLong = h.tooLong
+	}
 	if cmd.open && !h.streams && cmd.literal > maxLiteral {
-		s.conn.say(cmd.tag, tooLarge)
+		s.conn.say(cmd.tag, cmd.tooLong)
 		return s.skip(cmd)
 	}
 	if why := s.unfit(cmd, h); why != nil {

@@ -103,3 +103,23 @@ func TestAnnotationsAreInTheHistoryAndComeBack(t *testing.T) {
 		t.Error(got)
 	}
 }
+
+// An account that is made anew from another one has its annotations.
+func TestARebuiltAccountHasTheAnnotations(t *testing.T) {
+	w := newWorld(t)
+	s := w.store()
+	from := w.open(t, s)
+	porttest.OK(t, from.DeleteMailbox(t.Context(), by, from.State().Mailbox("Drafts").ID))
+	porttest.OK(t, from.SetMetadata(t.Context(), by, 0, note("/private/comment", "")))
+	porttest.OK(t, from.SetMetadata(t.Context(), by, from.State().Mailbox("Trash").ID, note("/shared/comment", "x")))
+	ref := Ref{ID: "another", Epoch: 1, Tenant: "t1"}
+	_, err := s.Rebuild(t.Context(), ref, by, from, nil)
+	porttest.OK(t, err)
+	to, err := s.Open(t.Context(), ref)
+	porttest.OK(t, err)
+	defer to.Close()
+	if was, is := from.State(), to.State(); !sameAnnotations(was.Annotations(), is.Annotations()) || is.Annotations()[0].Value == nil ||
+		!sameAnnotations(was.Mailbox("Trash").Annotations, is.Mailbox("Trash").Annotations) {
+		t.Error(dump(is))
+	}
+}

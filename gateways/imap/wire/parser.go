@@ -147,7 +147,7 @@ func (p *Parser) Text() string {
 	case '"':
 		return p.quoted()
 	case '{':
-		return p.literal()
+		return p.literal(false)
 	}
 	p.bad("Expected a string")
 	return ""
@@ -159,6 +159,17 @@ func (p *Parser) NString() (s string, ok bool) {
 		return "", false
 	}
 	s = p.Text()
+	return s, p.err == nil
+}
+
+// NString8 is NString, or a literal of any octets.
+//
+// RFC 9051, section 9: literal8 = "~{" number64 ["+"] "}" CRLF *OCTET
+func (p *Parser) NString8() (s string, ok bool) {
+	if !p.Try('~') {
+		return p.NString()
+	}
+	s = p.literal(true)
 	return s, p.err == nil
 }
 
@@ -194,7 +205,10 @@ func (p *Parser) quoted() string {
 // literal takes a literal of which the octets are there.
 //
 // RFC 9051, section 9: CHAR8 = %x01-ff ; any OCTET except NUL, %x00
-func (p *Parser) literal() string {
+func (p *Parser) literal(any bool) string {
+	if p.err != nil {
+		return ""
+	}
 	line := p.b[p.at:]
 	if i := bytes.IndexByte(line, '\n'); i >= 0 {
 		line = line[:i+1]
@@ -207,7 +221,7 @@ func (p *Parser) literal() string {
 	}
 	p.at = from + int(n)
 	s := p.b[from:p.at]
-	if bytes.IndexByte(s, 0) >= 0 {
+	if !any && bytes.IndexByte(s, 0) >= 0 {
 		p.bad("NUL must not occur in a literal")
 	}
 	return string(s)

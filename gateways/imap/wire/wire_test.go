@@ -136,7 +136,8 @@ func FuzzParser(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		reads := []func(*Parser){func(p *Parser) { p.Atom() }, func(p *Parser) { p.AString() }, func(p *Parser) { p.Set() },
 			func(p *Parser) { p.Flags() }, func(p *Parser) { p.Mailbox() }, func(p *Parser) { p.Pattern() }, func(p *Parser) { p.DateTime() },
-			func(p *Parser) { p.Date() }, func(p *Parser) { p.NString() }, func(p *Parser) { p.ModSeq() }, func(p *Parser) { p.Name() }}
+			func(p *Parser) { p.Date() }, func(p *Parser) { p.NString() }, func(p *Parser) { p.ModSeq() }, func(p *Parser) { p.Name() },
+			func(p *Parser) { p.NString8() }}
 		for i := range reads {
 			p := NewParser(b)
 			for k := 0; p.Err() == nil && !p.AtEnd(); k++ {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"mime"
 	"strconv"
+	"strings"
 	"sync"
 	"unicode/utf8"
 )
@@ -123,6 +124,14 @@ func (w *Writer) quotable(s string) bool {
 func (w *Writer) NString(s string) *Writer {
 	if s == "" {
 		return w.Raw("NIL")
+	}
+	return w.String(s)
+}
+
+// AString writes a string, as an atom where it can be one.
+func (w *Writer) AString(s string) *Writer {
+	if IsAtom(s) && !strings.EqualFold(s, "NIL") && len(s) < 1<<10 {
+		return w.Raw(s)
 	}
 	return w.String(s)
 }
