@@ -83,7 +83,7 @@ func (s *session) named(ctx context.Context, text string) (*literal, error) {
 	u, ok := wire.ParseURL(text)
 	name := u.Mailbox
 	if ok && u.Relative {
-		if s.view == nil {
+		if s.view == nil || s.view.account != s.account {
 			return nil, badURL(text)
 		}
 		name = s.beside(u.Mailbox)
@@ -129,7 +129,7 @@ func (s *session) named(ctx context.Context, text string) (*literal, error) {
 // beside gives the name that a relative one means. As it is relative to
 // imap://user@server/MAILBOX, one that isn't empty stands in the place of MAILBOX's last level.
 func (s *session) beside(name string) string {
-	box := s.account.State().MailboxByID(s.view.id)
+	box := s.view.now(s.account.State())
 	if box == nil {
 		return name
 	}

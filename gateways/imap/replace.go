@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"github.com/emersion/go-imap/v2"
+
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
@@ -33,7 +35,10 @@ func (s *session) replace(cmd *command) error {
 		return errGone()
 	}
 	uid := s.view.uid(list[0].from)
-	box := s.account.State().MailboxByID(s.view.id)
+	if s.view.account != s.account {
+		return no(imap.ResponseCodeCannot, "A message of another account can't be replaced by one of yours")
+	}
+	box := s.view.now(s.account.State())
 	if box == nil {
 		return errGone()
 	}
