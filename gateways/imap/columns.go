@@ -52,7 +52,7 @@ const traitsSize = 48 + 4
 
 // rows gives the traits of messages, one for each. What is not known of them yet is read, from
 // their summaries.
-func (s *session) rows(cmd *command, hits []hit) ([]traits, *columns, error) {
+func (s *session) rows(p *progress, hits []hit) ([]traits, *columns, error) {
 	ctx, cancel := context.WithTimeout(s.ctx, searchTime)
 	defer cancel()
 	v := s.view
@@ -63,7 +63,7 @@ func (s *session) rows(cmd *command, hits []hit) ([]traits, *columns, error) {
 	}
 	missing := c.missing(hits)
 	if len(missing) > 0 {
-		p := s.progress(cmd, len(missing))
+		p.goal = len(missing)
 		defer p.stop()
 		fresh := &columns{texts: c.texts, refs: c.refs, bytes: c.bytes}
 		known := map[string]uint32{}

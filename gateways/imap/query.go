@@ -40,6 +40,8 @@ func (k *key) judge(ctx context.Context, c *candidate) (verdict, error) {
 		return yes - v, err
 	case testSet:
 		return verdictOf(holds(k.list, c.index)), nil
+	case testUIDs:
+		return verdictOf(holdsUID(k.uids, c.msg.UID)), nil
 	case testFlag:
 		return verdictOf(c.msg.Flags&k.flag != 0), nil
 	case testWord:

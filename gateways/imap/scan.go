@@ -22,6 +22,7 @@ type progress struct {
 	tag        string
 	tick       *time.Ticker // nil until there is something to wait for
 	done, goal int          // messages
+	quiet      bool         // nobody waits
 }
 
 func (s *session) progress(cmd *command, goal int) *progress {
@@ -36,6 +37,9 @@ func (p *progress) stop() {
 
 // due is where it is told when the client should hear something.
 func (p *progress) due() <-chan time.Time {
+	if p.quiet {
+		return nil
+	}
 	if p.tick == nil {
 		p.tick = time.NewTicker(p.session.gateway.progress)
 	}

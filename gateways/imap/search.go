@@ -16,6 +16,7 @@ const searchTime = 30 * time.Minute
 type result struct {
 	extended                  bool // by ESEARCH
 	all, min, max, count, sav bool
+	update                    bool // by CONTEXT
 	page                      *page
 }
 
@@ -39,6 +40,9 @@ func parseResult(cmd *command) (r result) {
 			r.count = true
 		case "SAVE":
 			r.sav = true
+		case "UPDATE":
+			r.update = true
+		case "CONTEXT": // a hint, RFC 5267, section 4.2
 		case "PARTIAL":
 			cmd.SP()
 			r.page = parsePage(cmd)
@@ -59,6 +63,7 @@ func parseResult(cmd *command) (r result) {
 func (s *session) search(cmd *command) error {
 	cmd.SP()
 	r := parseResult(cmd)
+	s.checkUpdate(cmd, r)
 	charset := ""
 	if cmd.TryWord("CHARSET") {
 		if s.utf8 && !s.rev2 {
@@ -73,6 +78,9 @@ func (s *session) search(cmd *command) error {
 	if err == nil {
 		if err = s.find(cmd, q); err == nil {
 			s.tellFound(cmd, r, q)
+			if r.update {
+				s.keepContext(cmd, q, nil, nil)
+			}
 			return nil
 		}
 	}

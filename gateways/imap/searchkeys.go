@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -30,6 +31,7 @@ const (
 	testFlag
 	testWord
 	testDate
+	testUIDs // uids
 	testSaved
 	testSize
 	testModSeq
@@ -47,6 +49,7 @@ type key struct {
 	test
 	subs     []key
 	list     []span
+	uids     []account.Range // of a set of UIDs: those too that are to come
 	flag     account.Flags
 	from, to int64 // in which the number must lie, to not in it
 	name     string
@@ -99,7 +102,8 @@ func (p *searchParser) key(depth int) key {
 		if p.uidOnly && p.Peek() != '$' {
 			p.Fail(errUIDRequired())
 		}
-		return key{test: testSet, list: p.set(false)}
+		list, _ := p.set(false)
+		return key{test: testSet, list: list}
 	}
 	name := p.Keyword()
 	if bare, un := strings.CutPrefix(name, "UN"); systemFlagOf(`\`+bare) != 0 {
@@ -121,7 +125,9 @@ func (p *searchParser) key(depth int) key {
 		p.SP()
 		return key{test: testAny, subs: []key{a, p.key(depth + 1)}}
 	case "UID":
-		return key{test: testSet, list: p.set(true)}
+		k := key{test: testSet}
+		k.list, k.uids = p.set(true)
+		return k
 	case "KEYWORD":
 		return p.keyword()
 	case "UNKEYWORD":
@@ -153,7 +159,7 @@ func (p *searchParser) keyword() key {
 }
 
 // set reads a set; numbers that no message has match nothing.
-func (p *searchParser) set(uid bool) []span {
+func (p *searchParser) set(uid bool) (list []span, uids []account.Range) {
 	set := p.Set()
 	if n := uint32(p.view.len()); !uid && !set.Saved {
 		var inside []wire.Span
@@ -168,7 +174,20 @@ func (p *searchParser) set(uid bool) []span {
 	if err != nil {
 		p.Fail(err)
 	}
-	return list
+	if uid {
+		last := uint32(1)
+		if n := p.view.len(); n > 0 {
+			last = p.view.uid(n - 1)
+		}
+		for _, r := range set.Spans {
+			lo, hi := r.Bounds(last)
+			if r.Start == wire.Star || r.Stop == wire.Star {
+				hi = math.MaxUint32
+			}
+			uids = append(uids, account.Range{First: lo, Last: hi})
+		}
+	}
+	return list, uids
 }
 
 const (

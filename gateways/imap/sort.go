@@ -71,6 +71,7 @@ func parseCriteria(cmd *command) (list []criterion) {
 func (s *session) sort(cmd *command) error {
 	cmd.SP()
 	r := parseResult(cmd)
+	s.checkUpdate(cmd, r)
 	by := parseCriteria(cmd)
 	cmd.SP()
 	charset := parseCharset(cmd)
@@ -79,8 +80,11 @@ func (s *session) sort(cmd *command) error {
 	if err == nil {
 		if err = s.find(cmd, q); err == nil {
 			var order []int32
-			if order, err = s.order(cmd, q.hits, by); err == nil {
+			if order, err = s.order(s.progress(cmd, 0), q.hits, by); err == nil {
 				s.tellSorted(cmd, r, q, order)
+				if r.update {
+					s.keepContext(cmd, q, by, order)
+				}
 				return nil
 			}
 		}
@@ -90,10 +94,10 @@ func (s *session) sort(cmd *command) error {
 }
 
 // order gives the order of messages that were found.
-func (s *session) order(cmd *command, hits []hit, by []criterion) ([]int32, error) {
+func (s *session) order(p *progress, hits []hit, by []criterion) ([]int32, error) {
 	o := &sorter{hits: hits, by: by}
 	if slices.ContainsFunc(by, func(c criterion) bool { return c.by >= bySent }) && len(hits) > 1 {
-		rows, cols, err := s.rows(cmd, hits)
+		rows, cols, err := s.rows(p, hits)
 		if err != nil {
 			return nil, s.fail(err)
 		}

@@ -27,7 +27,7 @@ func (s *session) thread(cmd *command) error {
 	if err := s.find(cmd, q); err != nil {
 		return err
 	}
-	rows, cols, err := s.rows(cmd, q.hits)
+	rows, cols, err := s.rows(s.progress(cmd, 0), q.hits)
 	if err != nil {
 		return s.fail(err)
 	}

@@ -53,6 +53,9 @@ func (s *session) update(allowExpunge bool) error {
 			}
 		}
 	}
+	if err := s.updateContexts(now, changed); err != nil {
+		return err
+	}
 	v.told, v.next = state.ModSeq(), now.UIDNext
 	if allowExpunge {
 		v.toldGone = v.told
@@ -80,6 +83,7 @@ func (s *session) tellGone(gone []account.Range) {
 	if len(list) == 0 {
 		return
 	}
+	s.updateGone(list)
 	if s.qresync || s.uidOnly {
 		s.writeVanished("* VANISHED ", s.view.ranges(list))
 		return

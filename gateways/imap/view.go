@@ -23,6 +23,7 @@ type view struct {
 	known    map[uint32]uint64 // MODSEQ of single messages of which it knows more
 	keywords int               // how many the client was told of
 	saved    []account.Range   // UIDs of the last SEARCH with SAVE
+	contexts []*searchContext
 }
 
 func newView(a *account.Account, m *account.Mailbox, state *account.State, readOnly bool) *view {
