@@ -98,6 +98,7 @@ func (s *server) register(api huma.API) {
 		s.imports(api)
 		s.showStats(api)
 		s.past(api)
+		s.epoch(api)
 	}
 	if s.spool != nil {
 		s.queue(api)

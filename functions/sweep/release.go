@@ -29,9 +29,6 @@ const (
 	// everyDays is in how many days a tenant has its turn: to learn what its accounts hold
 	// takes some reads of each.
 	everyDays = 7
-	// maxEpochs is of how many epochs the journal of an account is looked for that is in no
-	// directory.
-	maxEpochs = 4
 )
 
 // Holders tell what accounts hold; *account.Store.
@@ -321,16 +318,7 @@ func (w *round) whole(ctx context.Context, ref account.Ref) error {
 	w.mu.Lock()
 	w.asked[string(ref.ID)] = true
 	w.mu.Unlock()
-	if err := w.ask(ctx, ref, since); err != nil {
-		return err
-	}
-	for older := ref; older.Epoch > 1; { // from which something may be restored
-		older.Epoch--
-		if err := w.ask(ctx, older, since); err != nil && !kinds.Is(err, kinds.NotFound) {
-			return err
-		}
-	}
-	return nil
+	return w.ask(ctx, ref, since)
 }
 
 func (w *round) ask(ctx context.Context, ref account.Ref, since time.Time) error {
@@ -379,11 +367,10 @@ func (w *round) owner(ctx context.Context, id string) error {
 	if w.asked[id] {
 		return nil
 	}
-	for epoch := range uint32(maxEpochs) {
-		err := w.ask(ctx, account.Ref{ID: account.ID(id), Epoch: epoch + 1, Tenant: w.tenant}, w.since)
-		if err != nil && !kinds.Is(err, kinds.NotFound) && !kinds.Is(err, kinds.Invalid) {
-			return err
-		}
+	// Its first epoch leads to the current one.
+	err := w.ask(ctx, account.Ref{ID: account.ID(id), Epoch: 1, Tenant: w.tenant}, w.since)
+	if err != nil && !kinds.Is(err, kinds.NotFound) && !kinds.Is(err, kinds.Invalid) {
+		return err
 	}
 	w.asked[id] = true
 	return nil

@@ -262,6 +262,8 @@ func (s *session) watch() {
 func (s *session) shutOut() (why string) {
 	s.account.View(func(st *account.State) {
 		switch standing := st.Standing(); {
+		case standing.Renewed():
+			why = "[UNAVAILABLE] The mailboxes have new numbers, log in again"
 		case standing.Closed != "":
 			why = "[UNAVAILABLE] The account is closed"
 		case standing.Suspended:

@@ -48,10 +48,18 @@ type core struct {
 func (s *Store) Open(ctx context.Context, ref Ref) (*Account, error) { return s.open(ctx, ref, true) }
 
 // open is Open; ask: for a compaction, when it is missing.
-func (s *Store) open(ctx context.Context, ref Ref, ask bool) (*Account, error) {
+func (s *Store) open(ctx context.Context, ref Ref, ask bool) (a *Account, err error) {
 	if err := ref.check(); err != nil {
 		return nil, err
 	}
+	err = follow(ref, func(ref Ref) (err error) {
+		a, err = s.openEpoch(ctx, ref, ask)
+		return err
+	})
+	return a, err
+}
+
+func (s *Store) openEpoch(ctx context.Context, ref Ref, ask bool) (*Account, error) {
 	p := ref.Partition()
 	s.mu.Lock()
 	c := s.accounts[p]
@@ -81,11 +89,16 @@ func (c *core) enter(ctx context.Context, ask bool) error {
 		return err
 	}
 	defer unlock()
-	_, err = c.refresh(ctx)
-	if err == nil && ask {
+	if _, err = c.refresh(ctx); err != nil {
+		return err
+	}
+	if r, over := renewal(c.state.Load().standing.Closed); over {
+		return &r
+	}
+	if ask {
 		c.askIfOverdue(ctx)
 	}
-	return err
+	return nil
 }
 
 // Close gives the account back; its state may stay in memory. Closing twice is fine.

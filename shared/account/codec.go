@@ -11,17 +11,20 @@ import (
 
 // Version is the format of entries that this package writes, and the newest MinReader
 // that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants, readers' own
-// \Seen, Add.Use and annotations; an entry without them asks for no more than reader 1.
-const Version = 3
+// \Seen, Add.Use and annotations, since 4
+// Op.Epoch; an entry without them asks for no more than reader 1.
+const Version = 4
 
 func minReader(ops []Op) uint8 {
 	least := uint8(1)
 	for i := range ops {
 		switch op := &ops[i]; {
+		case op.Epoch != nil:
+			return 4
 		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Add != nil && op.Add.Use != "", op.Metadata != nil:
-			return 3
+			least = 3
 		case op.Snapshot != nil:
-			least = 2
+			least = max(least, 2)
 		}
 	}
 	return least

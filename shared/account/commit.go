@@ -118,6 +118,9 @@ func run(state *State, command func(*State) ([]Op, error)) ([]Op, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r, over := renewal(state.standing.Closed); over && len(ops) > 0 {
+		return nil, &r
+	}
 	if closed := state.standing.Closed; closed != "" && slices.ContainsFunc(ops, func(o Op) bool { return o.Close == nil }) {
 		return nil, kinds.Errorf(kinds.Closed, "account: it is closed (%s)", closed)
 	}

@@ -167,7 +167,7 @@ func (c *core) newest(ctx context.Context, text string) (*snapshot, error) {
 // recordsSince gives the contents of the entries after one up to another.
 func (c *core) recordsSince(ctx context.Context, after, last uint64) (list []record, err error) {
 	for after < last {
-		items, _, err := c.store.cfg.Journal.Read(ctx, c.part, after, int(min(last-after, page)))
+		items, _, err := c.store.read(ctx, c.ref, after, int(min(last-after, page)))
 		if err != nil {
 			return nil, err
 		}

@@ -199,7 +199,7 @@ func (m *manifest) sections(p *manifestPack) []section {
 // readEntries gives what the journal has of the contents that are wanted.
 func (c *core) readEntries(ctx context.Context, w *wanted) error {
 	for _, run := range runs(w.at) {
-		items, err := c.store.readRun(ctx, c.part, run[0], run[1])
+		items, err := c.store.readRun(ctx, c.ref, run[0], run[1])
 		if err != nil {
 			return err
 		}
@@ -220,9 +220,9 @@ func (c *core) readEntries(ctx context.Context, w *wanted) error {
 }
 
 // readRun reads the entries from first to last.
-func (s *Store) readRun(ctx context.Context, p journal.Partition, first, last uint64) (found []journal.Entry, err error) {
+func (s *Store) readRun(ctx context.Context, ref Ref, first, last uint64) (found []journal.Entry, err error) {
 	for after := first - 1; after < last; {
-		items, more, err := s.cfg.Journal.Read(ctx, p, after, int(min(last-after, page)))
+		items, more, err := s.read(ctx, ref, after, int(min(last-after, page)))
 		if err != nil {
 			return nil, err
 		}

@@ -44,14 +44,22 @@ func (s *Store) DeliverWarning(ctx context.Context, ref Ref, seen uint64, by By,
 	if err := checkBatch(batch); err != nil {
 		return nil, err
 	}
-	d := &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch, warn: warn,
-		out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen, unseen: seen == 0}
-	seq, err := d.run(ctx)
+	var d *deliverer
+	err := follow(ref, func(at Ref) error {
+		if at != ref && seen != DontSearch {
+			seen = 0 // it may be of entries that were lost, and are others now
+		}
+		ref = at
+		d = &deliverer{store: s, ref: ref, part: ref.Partition(), op: opID("deliver"), by: by, batch: batch, warn: warn,
+			out: make(Outcome, len(batch)), found: make([]bool, len(batch)), searched: seen, unseen: seen == 0}
+		seq, err := d.run(ctx)
+		if seq > 0 && err == nil {
+			s.wrote(ctx, ref, seq)
+		}
+		return err
+	})
 	if err != nil {
 		return nil, err
-	}
-	if seq > 0 {
-		s.wrote(ctx, ref, seq)
 	}
 	return d.out, nil
 }
@@ -121,8 +129,16 @@ func (d *deliverer) run(ctx context.Context) (uint64, error) {
 				return 0, err
 			}
 		}
+		if err := head.over(); err != nil {
+			return 0, err
+		}
 		if head.Standing.Closed != "" {
 			return 0, kinds.Errorf(kinds.Closed, "account %s: it is closed (%s)", d.part, head.Standing.Closed)
+		}
+		if d.searched != DontSearch {
+			// The gateway may have seen entries that are lost since: what came instead of
+			// them is looked at, too.
+			d.searched = min(d.searched, head.Seq)
 		}
 		if err := d.search(ctx, &head.Standing); err != nil {
 			return 0, err
@@ -196,7 +212,7 @@ func (d *deliverer) append(ctx context.Context, head Head, ops []Op) (uint64, er
 // far enough, in the journal.
 func (d *deliverer) search(ctx context.Context, st *Standing) error {
 	for after := d.searched; after+1 < st.RecentFrom; {
-		items, _, err := d.store.cfg.Journal.Read(ctx, d.part, after, page)
+		items, _, err := d.store.read(ctx, d.ref, after, page)
 		if err != nil {
 			return err
 		}

@@ -12,7 +12,7 @@ import (
 // ID is an account's random name. It is never an address and never used again.
 type ID string
 
-// Ref says where an account's journal is: the directory knows the current epoch.
+// Ref says where an account's journal is. Of an earlier epoch it leads to the current one.
 type Ref struct {
 	ID     ID     `cbor:"1,keyasint" json:"id"`
 	Epoch  uint32 `cbor:"2,keyasint" json:"epoch"`
@@ -92,12 +92,13 @@ type Op struct {
 	SeenBy        *SeenBy        `cbor:"16,keyasint,omitempty"`
 	SeenMode      *SeenMode      `cbor:"17,keyasint,omitempty"`
 	Metadata      *Metadata      `cbor:"18,keyasint,omitempty"`
+	Epoch         *Epoch         `cbor:"19,keyasint,omitempty"` // since reader 4
 }
 
 // Create is the only operation of entry 1. It makes the default mailboxes.
 type Create struct {
 	Mailboxes []CreateMailbox `cbor:"1,keyasint"`           // the first is INBOX
-	UIDFloor  uint32          `cbor:"2,keyasint,omitempty"` // highest UIDVALIDITY of earlier epochs: new ones are above
+	UIDFloor  uint32          `cbor:"2,keyasint,omitempty"` // mailboxes get UIDVALIDITYs above it
 }
 
 // Add puts a new message into a mailbox: a delivery or an APPEND.
@@ -247,6 +248,14 @@ type Annotation struct {
 	Value []byte // nil, in an entry: it is removed
 }
 
+// Epoch begins an epoch: it is the only operation of the first entry in the epoch's
+// partition. Its number is the one after the last entry that is valid in the epoch before.
+type Epoch struct {
+	From     uint32 `cbor:"1,keyasint"`           // the epoch before
+	UIDFloor uint32 `cbor:"2,keyasint"`           // mailboxes get UIDVALIDITYs above it
+	Closed   string `cbor:"3,keyasint,omitempty"` // Close.Reason of an account that was closed before
+}
+
 // Range is a run of UIDs, both ends included.
 type Range struct {
 	_     struct{} `cbor:",toarray"`
@@ -273,7 +282,7 @@ type Standing struct {
 	Totals     Totals   `cbor:"1,keyasint"`
 	Recent     []Recent `cbor:"2,keyasint,omitempty"` // names of at least the last 16 deliveries, in whole entries
 	RecentFrom uint64   `cbor:"3,keyasint,omitempty"` // every delivery in entries >= RecentFrom is in Recent
-	Closed     string   `cbor:"4,keyasint,omitempty"` // Close.Reason
+	Closed     string   `cbor:"4,keyasint,omitempty"` // Close.Reason; see Renewed
 	Suspended  bool     `cbor:"5,keyasint,omitempty"`
 	Generation uint32   `cbor:"6,keyasint,omitempty"` // of Access
 	Hold       bool     `cbor:"7,keyasint,omitempty"` // legal hold, reserved

@@ -25,6 +25,37 @@ func (s *State) create(e *Entry, c *Create) error {
 	return nil
 }
 
+// epochGap is how far what an account has given may be ahead of what is left of it when an
+// epoch begins: UIDVALIDITYs, when more than one mailbox was made a second, and a mailbox's UIDs.
+const epochGap = 1 << 18
+
+// beginEpoch gives all mailboxes new UIDVALIDITYs, and all messages higher MODSEQs: what
+// clients know that was lost is then of other mailboxes. Messages keep their UIDs, and new ones
+// get none that was ever given: so a client that knows messages again by UID and Message-ID, as
+// mbsync does, finds what is there and that the rest is gone.
+func (s *State) beginEpoch(e *Entry, o *Epoch) error {
+	if !e.beginsEpoch() || e.Epoch <= s.epoch || o.From != s.epoch {
+		return s.corrupt(e, "an epoch that does not follow the last one")
+	}
+	if s.validity > math.MaxUint32-epochGap {
+		return s.corrupt(e, "there is no UIDVALIDITY left")
+	}
+	s.epoch, s.validity, s.standing.Closed = e.Epoch, max(s.validity+epochGap, o.UIDFloor), o.Closed
+	for i := range s.boxes {
+		m := s.own(s.boxes[i].ID)
+		v, err := s.newValidity(e)
+		if err != nil {
+			return err
+		}
+		m.UIDValidity, m.epoch = v, uint64(e.Epoch)
+		m.touch(s.ModSeq())
+		if m.UIDNext < math.MaxUint32-2*epochGap {
+			m.UIDNext += epochGap
+		}
+	}
+	return nil
+}
+
 func (s *State) createMailbox(e *Entry, c *CreateMailbox) error {
 	_, err := s.newMailbox(e, c.Name, c.SpecialUse)
 	if err == nil && c.Subscribed {
@@ -45,7 +76,7 @@ func (s *State) newMailbox(e *Entry, name, use string) (*Mailbox, error) {
 		return nil, s.corrupt(e, "there is no mailbox id left")
 	}
 	m := &Mailbox{ID: s.nextID, Name: name, SpecialUse: use, UIDValidity: validity, UIDNext: 1,
-		owner: s.owner, epoch: uint64(s.ref.Epoch)}
+		owner: s.owner, epoch: uint64(s.epoch)}
 	m.touch(s.ModSeq())
 	s.nextID++
 	s.ownBoxes()

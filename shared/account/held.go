@@ -30,11 +30,11 @@ func (s *Store) Held(ctx context.Context, ref Ref, since time.Time, fn func(Held
 	if err := ref.check(); err != nil {
 		return err
 	}
-	c := &core{store: s, ref: ref, part: ref.Partition(), sparing: true}
-	head, err := s.readHead(ctx, c.part)
+	ref, head, err := s.current(ctx, ref)
 	if err != nil {
 		return err
 	}
+	c := &core{store: s, ref: ref, part: ref.Partition(), sparing: true}
 	err = c.held(ctx, head, Millis(since), fn)
 	if kinds.Is(err, kinds.NotFound) {
 		return kinds.Wrap(kinds.Corrupt, err, "account: something of it is gone")
@@ -77,7 +77,7 @@ func (c *core) held(ctx context.Context, head Head, since int64, fn func(Held) e
 		}
 	}
 	for after := newest.seq(); ; {
-		items, more, err := s.cfg.Journal.Read(ctx, c.part, after, page)
+		items, more, err := s.read(ctx, c.ref, after, page)
 		if err != nil {
 			return err
 		}
@@ -190,7 +190,7 @@ func (c *core) before(ctx context.Context, newest *snapshot, at int64) (*State, 
 			return snap.man.state(c.ref), snap, nil
 		}
 	}
-	first, _, err := c.store.cfg.Journal.Read(ctx, c.part, 0, 1)
+	first, _, err := c.store.read(ctx, c.ref, 0, 1)
 	if err != nil || len(first) == 0 || first[0].Seq != 1 {
 		return nil, nil, err
 	}
@@ -200,7 +200,7 @@ func (c *core) before(ctx context.Context, newest *snapshot, at int64) (*State, 
 // foldUntil folds the entries after a state that are from no later than a time.
 func (c *core) foldUntil(ctx context.Context, state *State, snap *snapshot, at int64) error {
 	for {
-		items, more, err := c.store.cfg.Journal.Read(ctx, c.part, state.seq, page)
+		items, more, err := c.store.read(ctx, c.ref, state.seq, page)
 		if err != nil {
 			return err
 		}

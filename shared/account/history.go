@@ -100,7 +100,11 @@ func (s *Store) historyOnce(ctx context.Context, ref Ref, q HistoryQuery) (list 
 
 // earliest gives the account as it was when all that is kept begins.
 func (s *Store) earliest(ctx context.Context, ref Ref, early *TooEarly) (*Past, error) {
-	first, err := s.firstEntry(ctx, ref.Partition())
+	ref, _, err := s.current(ctx, ref)
+	if err != nil {
+		return nil, err
+	}
+	first, err := s.firstEntry(ctx, ref)
 	if err != nil {
 		return nil, err
 	}

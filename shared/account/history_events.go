@@ -67,7 +67,12 @@ func (s *State) event(e *Entry, i int) (ev Event, messages []EventMessage) {
 		default:
 			ev.What = "sessions ended"
 		}
+	case op.Epoch != nil:
+		ev.What = "epoch begun"
 	case op.Close != nil:
+		if _, ok := renewal(op.Close.Reason); ok {
+			break // the next entry tells
+		}
 		ev.What = "account " + op.Close.Reason
 		if op.Close.Reason == "" {
 			ev.What = "account opened again"

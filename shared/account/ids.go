@@ -40,6 +40,9 @@ func (r Ref) Partition() journal.Partition {
 	return journal.Partition(string(r.ID) + "." + strconv.FormatUint(uint64(r.Epoch), 10))
 }
 
+// in is the account in another epoch.
+func (r Ref) in(epoch uint32) Ref { return Ref{ID: r.ID, Epoch: epoch, Tenant: r.Tenant} }
+
 func (r Ref) check() error {
 	if r.ID == "" || len(r.ID) > 64 || r.Epoch == 0 || r.Epoch >= 1<<12 {
 		return kinds.Errorf(kinds.Invalid, "account: a reference without id or epoch")

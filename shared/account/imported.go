@@ -18,7 +18,7 @@ func (s *Store) Imported(ctx context.Context, ref Ref, after, to uint64) (names 
 	if after >= to {
 		return nil, to, nil
 	}
-	items, more, err := s.cfg.Journal.Read(ctx, ref.Partition(), after, int(min(to-after, page)))
+	items, more, err := s.read(ctx, ref, after, int(min(to-after, page)))
 	if err != nil {
 		return nil, 0, err
 	}

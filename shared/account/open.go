@@ -59,6 +59,9 @@ func (c *core) loadOnce(ctx context.Context) ([]*Entry, error) {
 	if err != nil {
 		return nil, err
 	}
+	if r, over := renewal(last.Standing.Closed); over {
+		return nil, c.leave(&r)
+	}
 	state, snap := NewState(c.ref), (*snapshot)(nil)
 	if text := last.Standing.Snapshot; text != "" {
 		if snap, err = s.readSnapshot(ctx, c.ref, text); err != nil {
@@ -139,7 +142,7 @@ func (c *core) fold(ctx context.Context, state *State, snap *snapshot, items []j
 	more := len(items) == 0 || items[0].Seq != state.seq+1
 	for {
 		if more {
-			if items, more, err = c.store.cfg.Journal.Read(ctx, c.part, state.seq, page); err != nil {
+			if items, more, err = c.store.read(ctx, c.ref, state.seq, page); err != nil {
 				return nil, err
 			}
 		}
@@ -186,7 +189,7 @@ func (c *core) refresh(ctx context.Context) (missed []*Entry, err error) {
 		return c.load(ctx)
 	}
 	now := c.store.cfg.Now()
-	items, more, err := c.store.cfg.Journal.Read(ctx, c.part, old.seq, page)
+	items, more, err := c.store.read(ctx, c.ref, old.seq, page)
 	if err != nil {
 		return nil, err
 	}
@@ -207,7 +210,7 @@ func (c *core) refresh(ctx context.Context) (missed []*Entry, err error) {
 		if !more {
 			break
 		}
-		if items, more, err = c.store.cfg.Journal.Read(ctx, c.part, next.seq, page); err != nil {
+		if items, more, err = c.store.read(ctx, c.ref, next.seq, page); err != nil {
 			return nil, err
 		}
 	}

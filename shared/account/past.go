@@ -6,7 +6,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -51,12 +50,11 @@ func (s *Store) past(ctx context.Context, ref Ref, within func(seq uint64, time 
 }
 
 func (s *Store) pastOnce(ctx context.Context, ref Ref, within func(uint64, int64) bool) (*Past, error) {
-	part := ref.Partition()
-	head, err := s.readHead(ctx, part)
+	ref, head, err := s.current(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
-	first, err := s.firstEntry(ctx, part)
+	first, err := s.firstEntry(ctx, ref)
 	if err != nil {
 		return nil, err
 	}
@@ -97,13 +95,13 @@ func (s *Store) pastOnce(ctx context.Context, ref Ref, within func(uint64, int64
 }
 
 // firstEntry gives the first entry that the journal still has.
-func (s *Store) firstEntry(ctx context.Context, part journal.Partition) (*Entry, error) {
-	items, _, err := s.cfg.Journal.Read(ctx, part, 0, 1)
+func (s *Store) firstEntry(ctx context.Context, ref Ref) (*Entry, error) {
+	items, _, err := s.read(ctx, ref, 0, 1)
 	if err != nil {
 		return nil, err
 	}
 	if len(items) == 0 {
-		return nil, kinds.Errorf(kinds.NotFound, "account %s: there is no such account", part)
+		return nil, kinds.Errorf(kinds.NotFound, "account %s: there is no such account", ref.Partition())
 	}
 	return decode(items[0])
 }
@@ -136,7 +134,7 @@ func (s *Store) foldPast(ctx context.Context, state *State, snap *snapshot, with
 // it says true, until it says false or there are no more. It reads limit at once.
 func (p *Past) advance(ctx context.Context, limit int, fn func(*Entry) (bool, error)) (end bool, err error) {
 	for {
-		items, more, err := p.core.store.cfg.Journal.Read(ctx, p.core.part, p.state.seq, limit)
+		items, more, err := p.core.store.read(ctx, p.core.ref, p.state.seq, limit)
 		if err != nil {
 			return false, err
 		}

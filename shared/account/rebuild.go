@@ -43,7 +43,7 @@ func (c *core) rebuild(ctx context.Context, broken error, needs []need) error {
 func (c *core) older(ctx context.Context) (first uint64, refs []string, err error) {
 	after := uint64(0)
 	for {
-		items, more, err := c.store.cfg.Journal.Read(ctx, c.part, after, page)
+		items, more, err := c.store.read(ctx, c.ref, after, page)
 		if err != nil {
 			return 0, nil, err
 		}

@@ -101,13 +101,14 @@ func parseSnapshotRef(s string) (r snapshotRef, err error) {
 	return snapshotRef{}, kinds.Errorf(kinds.Corrupt, "account: %.100q names no snapshot", s)
 }
 
-// folder is where the account's snapshots are in the blob store.
+// folder is where the account's snapshots are in the blob store. It has the name of the first
+// epoch: later ones go on with what is there.
 func (r Ref) folder() string {
 	tenant := r.Tenant
 	if tenant == "" {
 		tenant = "-"
 	}
-	return "s/" + tenant + "/" + string(r.Partition()) + "/"
+	return "s/" + tenant + "/" + string(r.in(1).Partition()) + "/"
 }
 
 // The coders keep no state from one section to the next. An account's sections are small:

@@ -28,6 +28,8 @@ type manifest struct {
 	NamesFrom uint64         `cbor:"16,keyasint,omitempty"` // the contents have the names of all deliveries in entries from here on
 
 	Annotations []Annotation `cbor:"17,keyasint,omitempty"` // of the account itself
+
+	epoch uint32 // of Partition
 }
 
 const manifestForm = 1
@@ -139,7 +141,9 @@ func decodeManifest(ref Ref, at snapshotRef, front []byte) (*manifest, error) {
 	if m.Form != manifestForm || m.KeyID != "" {
 		return nil, damaged(ref, where, kinds.Errorf(kinds.TooNew, "a manifest of form %d with key %q", m.Form, m.KeyID))
 	}
-	if m.Partition != string(ref.Partition()) || m.Seq != objectSeq(at.object) {
+	for m.epoch = ref.Epoch; m.epoch > 0 && m.Partition != string(ref.in(m.epoch).Partition()); m.epoch-- {
+	}
+	if m.epoch == 0 || m.Seq != objectSeq(at.object) {
 		return nil, damaged(ref, where, kinds.Errorf(kinds.Corrupt, "it is of account %.80s, entry %d", m.Partition, m.Seq))
 	}
 	if why := m.check(at.object); why != "" {
@@ -237,7 +241,7 @@ func (m *manifest) put(p *piece) manifestPiece {
 func (m *manifest) state(ref Ref) *State {
 	s := NewState(ref)
 	s.seq, s.time, s.nextID, s.validity = m.Seq, m.Time, m.NextID, m.Validity
-	s.standing, s.outbox, s.annotations = m.Standing, m.Outbox, m.Annotations
+	s.epoch, s.standing, s.outbox, s.annotations = m.epoch, m.Standing, m.Outbox, m.Annotations
 	s.used = make(map[uint64]struct{}, len(m.Used)/8)
 	for u := m.Used; len(u) > 0; u = u[8:] {
 		s.used[binary.BigEndian.Uint64(u)] = struct{}{}
@@ -250,7 +254,7 @@ func (m *manifest) state(ref Ref) *State {
 		b := &m.Boxes[i]
 		box := &Mailbox{ID: b.ID, Name: b.Name, SpecialUse: b.SpecialUse, UIDValidity: b.UIDValidity, UIDNext: b.UIDNext,
 			HighestModSeq: b.HighestModSeq, Keywords: b.Keywords, Count: b.Count, Unseen: b.Unseen, Deleted: b.Deleted,
-			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, Annotations: b.Annotations, epoch: uint64(ref.Epoch),
+			Bytes: b.Bytes, DeletedBytes: b.DeletedBytes, Annotations: b.Annotations, epoch: uint64(m.epoch),
 			ACL: b.ACL, SharedSeen: b.SharedSeen, switched: b.Switched, othersModSeq: b.OthersModSeq}
 		if box.othersModSeq == 0 {
 			box.othersModSeq = box.HighestModSeq
@@ -277,7 +281,7 @@ func (m *manifest) state(ref Ref) *State {
 
 // manifestOf is the reverse of state, but for what messages are made of and where they are.
 func manifestOf(s *State, object string) *manifest {
-	m := &manifest{Partition: string(s.ref.Partition()), Seq: s.seq, Time: s.time, NextID: s.nextID, Validity: s.validity,
+	m := &manifest{epoch: s.epoch, Partition: string(s.ref.in(s.epoch).Partition()), Seq: s.seq, Time: s.time, NextID: s.nextID, Validity: s.validity,
 		Subs: s.Subscriptions(), Outbox: s.outbox, Standing: s.standing, Objects: []string{object}, Annotations: s.annotations}
 	hashes := make([]uint64, 0, len(s.used))
 	for h := range s.used {

@@ -21,6 +21,7 @@ const (
 // kept. Applying an entry needs the state for oneself; reading does not.
 type State struct {
 	ref      Ref
+	epoch    uint32 // of the last entry
 	owner    *token
 	seq      uint64
 	time     int64
@@ -61,7 +62,7 @@ func (s *State) Seq() uint64 { return s.seq }
 func (s *State) Time() int64 { return s.time }
 
 // ModSeq is the account's MODSEQ, and its JMAP state.
-func (s *State) ModSeq() uint64 { return uint64(s.ref.Epoch)<<epochShift | s.seq }
+func (s *State) ModSeq() uint64 { return uint64(s.epoch)<<epochShift | s.seq }
 
 // Standing is what the last entry says of the account.
 func (s *State) Standing() Standing { return s.standing }
@@ -156,7 +157,7 @@ func (s *State) fold(e *Entry) error {
 	switch {
 	case e.MinReader > Version || e.KeyID != "":
 		return kinds.Errorf(kinds.TooNew, "account: entry %d needs reader %d, key %q", e.Seq, e.MinReader, e.KeyID)
-	case e.Epoch != s.ref.Epoch:
+	case e.Epoch > s.ref.Epoch || e.Epoch != s.epoch && e.Seq > 1 && !e.beginsEpoch():
 		return s.corrupt(e, "it is of another epoch")
 	case e.Seq != s.seq+1 || e.Seq > maxSeq:
 		return s.corrupt(e, "it does not follow the last one")
@@ -170,10 +171,13 @@ func (s *State) fold(e *Entry) error {
 	if len(s.needs(e.Ops)) > 0 {
 		return kinds.Errorf(kinds.Internal, "account: entry %d needs messages that are not in memory", e.Seq)
 	}
+	if e.Seq == 1 {
+		s.epoch = e.Epoch
+	}
 	s.seq, s.time = e.Seq, e.Time
 	var names []byte
 	for i := range e.Ops {
-		if s.standing.Closed != "" && e.Ops[i].Close == nil {
+		if s.standing.Closed != "" && e.Ops[i].Close == nil && e.Ops[i].Epoch == nil {
 			return s.corrupt(e, "the account is closed")
 		}
 		if err := s.op(e, i); err != nil {
@@ -237,6 +241,8 @@ func (s *State) op(e *Entry, i int) error {
 		}
 		s.standing.Snapshot = op.Snapshot.Ref
 		return nil
+	case op.Epoch != nil:
+		return s.beginEpoch(e, op.Epoch)
 	default:
 		s.outbox = slices.DeleteFunc(slices.Clone(s.outbox), func(o Outgoing) bool {
 			return slices.Contains(op.Done.Names, o.Name)
@@ -248,7 +254,7 @@ func (s *State) op(e *Entry, i int) error {
 func (op *Op) count() (n int) {
 	for _, set := range [...]bool{op.Create != nil, op.Add != nil, op.Copy != nil, op.Move != nil, op.Flags != nil,
 		op.Expunge != nil, op.CreateMailbox != nil, op.Rename != nil, op.DeleteMailbox != nil, op.Subscribe != nil,
-		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil, op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Metadata != nil} {
+		op.Access != nil, op.Close != nil, op.Done != nil, op.Snapshot != nil, op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Metadata != nil, op.Epoch != nil} {
 		if set {
 			n++
 		}

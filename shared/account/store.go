@@ -144,15 +144,27 @@ func (s *Store) Head(ctx context.Context, ref Ref) (Head, error) {
 	if err := ref.check(); err != nil {
 		return Head{}, err
 	}
-	p := ref.Partition()
-	if h, ok := s.heads.get(p); ok && s.age(h.read) <= s.cfg.HeadAge {
-		return h, nil
-	}
-	return s.readHead(ctx, p)
+	var head Head
+	err := follow(ref, func(ref Ref) (err error) {
+		known := false
+		if head, known = s.heads.get(ref.Partition()); !known || s.age(head.read) > s.cfg.HeadAge {
+			if head, err = s.readHead(ctx, ref.Partition()); err != nil {
+				return err
+			}
+		}
+		return head.over()
+	})
+	return head, err
 }
 
 // Known gives what this process knows of the account's last entry, without a call.
-func (s *Store) Known(ref Ref) (Head, bool) { return s.heads.get(ref.Partition()) }
+func (s *Store) Known(ref Ref) (head Head, ok bool) {
+	err := follow(ref, func(ref Ref) error {
+		head, ok = s.heads.get(ref.Partition())
+		return head.over()
+	})
+	return head, ok && err == nil
+}
 
 func (s *Store) readHead(ctx context.Context, p journal.Partition) (Head, error) {
 	now := s.cfg.Now()

@@ -38,9 +38,15 @@ func (s *Store) Sweep(ctx context.Context, ref Ref) (done Swept, err error) {
 	if err := ref.check(); err != nil {
 		return done, err
 	}
-	head, err := s.readHead(ctx, ref.Partition())
-	if err != nil || head.Standing.Snapshot == "" {
+	ref, head, err := s.current(ctx, ref)
+	if err != nil {
 		return done, err
+	}
+	if err := s.salvage(ctx, ref); err != nil {
+		return done, err
+	}
+	if head.Standing.Snapshot == "" {
+		return done, nil
 	}
 	newest, err := s.readSnapshot(ctx, ref, head.Standing.Snapshot)
 	if err != nil {
@@ -186,11 +192,25 @@ func (w *sweeper) trim(ctx context.Context) (uint64, error) {
 		return 0, nil
 	}
 	through := min(w.base.man.Seq, w.head.Seq-w.store.last)
-	first, _, err := w.store.cfg.Journal.Read(ctx, w.ref.Partition(), 0, 1)
+	first, _, err := w.store.read(ctx, w.ref, 0, 1)
 	if err != nil || len(first) == 0 || first[0].Seq > through {
 		return 0, err
 	}
-	return through, w.store.cfg.Journal.Trim(ctx, w.ref.Partition(), through)
+	return through, w.store.trim(ctx, w.ref, through)
+}
+
+// trim deletes entries up to one, in earlier epochs first.
+func (s *Store) trim(ctx context.Context, ref Ref, through uint64) error {
+	before, last, err := s.earlier(ctx, ref)
+	if err != nil {
+		return err
+	}
+	if before != (Ref{}) {
+		if err := s.trim(ctx, before, min(through, last)); err != nil {
+			return err
+		}
+	}
+	return s.cfg.Journal.Trim(ctx, ref.Partition(), through)
 }
 
 // collect deletes objects that neither the base nor a snapshot after it needs. Those that

@@ -24,11 +24,11 @@ func (s *Store) Verify(ctx context.Context, ref Ref) (v Verified, err error) {
 	if err := ref.check(); err != nil {
 		return v, err
 	}
-	c := &core{store: s, ref: ref, part: ref.Partition(), sparing: true}
-	head, err := s.readHead(ctx, c.part)
+	ref, head, err := s.current(ctx, ref)
 	if err != nil {
 		return v, err
 	}
+	c := &core{store: s, ref: ref, part: ref.Partition(), sparing: true}
 	var newest *snapshot
 	if text := head.Standing.Snapshot; text != "" {
 		if newest, err = s.readSnapshot(ctx, ref, text); err != nil {
@@ -46,7 +46,7 @@ func (s *Store) Verify(ctx context.Context, ref Ref) (v Verified, err error) {
 	if why := state.contradiction(); why != "" {
 		return v, kinds.Errorf(kinds.Corrupt, "account %s: %s", c.part, why)
 	}
-	first, _, err := s.cfg.Journal.Read(ctx, c.part, 0, 1)
+	first, _, err := s.read(ctx, ref, 0, 1)
 	if err != nil || newest == nil {
 		return v, err
 	}
@@ -93,7 +93,7 @@ func (c *core) upTo(ctx context.Context, snap *snapshot, seq uint64) (*State, er
 		state = snap.man.state(c.ref)
 	}
 	for state.seq < seq {
-		items, _, err := c.store.cfg.Journal.Read(ctx, c.part, state.seq, int(min(seq-state.seq, page)))
+		items, _, err := c.store.read(ctx, c.ref, state.seq, int(min(seq-state.seq, page)))
 		if err != nil {
 			return nil, err
 		}
@@ -147,7 +147,7 @@ func (s *State) contradiction() string {
 func (s *State) unlike(o *State) string {
 	standing := o.standing
 	switch {
-	case s.seq != o.seq || s.time != o.time || !s.standing.equal(&standing):
+	case s.epoch != o.epoch || s.seq != o.seq || s.time != o.time || !s.standing.equal(&standing):
 		return "the last entry"
 	case s.nextID != o.nextID || s.validity != o.validity || len(s.boxes) != len(o.boxes):
 		return "the mailboxes"

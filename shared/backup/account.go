@@ -40,7 +40,7 @@ func (r *runner) account(ctx context.Context, ref account.Ref, last uint64) (par
 		part.Through = s.last
 	}
 	for part.Through < last {
-		items, more, err := r.src.Journal.Read(ctx, p, part.Through, readEntries)
+		items, more, err := r.accounts.Entries(ctx, ref, part.Through, readEntries)
 		if err != nil {
 			return part, err
 		}

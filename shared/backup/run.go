@@ -228,9 +228,12 @@ func (r *runner) journals(ctx context.Context, dir *directory.Copy) error {
 	g.SetLimit(lastsAtOnce)
 	for i, a := range dir.Accounts {
 		g.Go(func() error {
-			last, err := r.src.Journal.Last(gctx, a.Ref.Partition())
+			ref, last, err := r.accounts.Current(gctx, a.Ref)
 			if kinds.Is(err, kinds.NotFound) {
 				return r.leave(a.Ref, kinds.Wrap(kinds.Corrupt, err, "its journal is not there"))
+			}
+			if err == nil && ref != a.Ref {
+				return r.leave(a.Ref, kinds.Errorf(kinds.Conflict, "its epoch %d has begun, and the directory does not know: begin it again", ref.Epoch))
 			}
 			lasts[i] = last.Seq
 			return err

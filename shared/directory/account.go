@@ -339,7 +339,7 @@ func (d *Directory) DeleteAccount(ctx context.Context, s Scope, addr, match stri
 func (d *Directory) removeAt(ctx context.Context, k records.Key, ref account.Ref) error {
 	for range retries {
 		e, version, ok, err := read[entry](ctx, d, k)
-		if err != nil || !ok || e.Account != ref {
+		if err != nil || !ok || e.Account.ID != ref.ID {
 			return err
 		}
 		if err := d.remove(ctx, k, version); !isChanged(err) {

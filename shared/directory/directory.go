@@ -26,6 +26,8 @@ type Accounts interface {
 	Access(ctx context.Context, ref account.Ref, by account.By, suspended bool, generation uint32) error
 	// Close ends the journal; a reason of "" opens it again. Idempotent.
 	Close(ctx context.Context, ref account.Ref, by account.By, reason string) error
+	// BeginEpoch begins a new epoch above that of ref. One that was interrupted is completed.
+	BeginEpoch(ctx context.Context, ref account.Ref, by account.By) (account.Begun, error)
 	// Usage gives the account's running totals.
 	Usage(ctx context.Context, ref account.Ref) (account.Totals, error)
 }
