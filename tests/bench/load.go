@@ -14,6 +14,11 @@ import (
 	"time"
 )
 
+// load is what is sent.
+type load struct {
+	mails, size, conns, accounts int
+}
+
 // result is how it went.
 type result struct {
 	mails               int

@@ -1,6 +1,15 @@
-// Command bench measures how fast mail goes in: it runs the real 'godwit serve' with
-// fsync on, sends it mail over SMTP, and, where Debian's dovecot-lmtpd is installed, gives
-// Dovecot's LMTP server the same mail by the same client in the same run.
+// Command bench measures the real 'godwit serve' with fsync on and, where Debian's Dovecot is
+// installed, Dovecot beside it: the same client, the same mail, in the same run. The parts:
+//
+//   - mail: how fast mail goes in, by SMTP (Dovecot: LMTP);
+//   - mailbox: a mailbox of 100,000 messages, in a process that knows it and in a new one;
+//     with -million, an account of ten of these;
+//   - mix: twenty clients that do what clients do;
+//   - body: how fast a large message streams out;
+//   - compaction: what it takes of the processor while mail is delivered;
+//   - idle: connections that wait, in memory and processor, and how soon they are told.
+//
+// A goal that is missed is marked, and is no failure: a busy machine is none of the program's.
 package main
 
 import (
@@ -8,155 +17,123 @@ import (
 	"flag"
 	"fmt"
 	"os"
+	"os/signal"
 	"path/filepath"
-	"sync"
+	"slices"
 	"time"
 
 	"github.com/godwit-mail/godwit/tests/process"
 )
 
-// load is what is sent.
-type load struct {
-	mails, size, conns, accounts int
+// bench is one run.
+type bench struct {
+	ctx     context.Context
+	dir     string
+	binary  string // of godwit
+	profile string // folder for profiles of the service's processor time, "": none
+	format  string // of Dovecot's mailboxes
+	log     *os.File
+	table   table
+
+	load     load
+	messages int
+	distinct int
+	million  bool
+	rounds   int
+	clients  int
+	mixTime  time.Duration
+	megs     int
+	idlers   int
+	accounts int // that the idlers log in to
 }
 
 func main() {
-	var l load
-	flag.IntVar(&l.mails, "mails", 20_000, "mails to send")
-	flag.IntVar(&l.size, "size", 25<<10, "bytes of each")
-	flag.IntVar(&l.conns, "conns", 20, "connections at once")
-	flag.IntVar(&l.accounts, "accounts", 1000, "accounts that get them")
+	b := &bench{}
+	flag.IntVar(&b.load.mails, "mails", 20_000, "mail: mails to send")
+	flag.IntVar(&b.load.size, "size", 25<<10, "mail: bytes of each")
+	flag.IntVar(&b.load.conns, "conns", 20, "mail: connections at once")
+	flag.IntVar(&b.load.accounts, "accounts", 1000, "mail: accounts that get them")
+	flag.IntVar(&b.messages, "messages", 100_000, "mailbox: messages in it")
+	flag.IntVar(&b.distinct, "distinct", 5000, "mailbox: different ones of these; the others are copies")
+	flag.BoolVar(&b.million, "million", false, "mailbox: also an account with ten such mailboxes")
+	flag.IntVar(&b.rounds, "rounds", 5, "mailbox, body: how often each thing is done; the median counts")
+	flag.IntVar(&b.clients, "clients", 20, "mix: clients at once, two to an account")
+	flag.DurationVar(&b.mixTime, "mix-time", 5*time.Second, "mix: time of each of the three rounds")
+	flag.IntVar(&b.megs, "megabytes", 50, "body: size of the message")
+	flag.IntVar(&b.idlers, "idlers", 1000, "idle: connections (10000 is what the goal is about)")
+	flag.IntVar(&b.accounts, "idle-accounts", 20, "idle: accounts that they are of")
+	flag.StringVar(&b.format, "format", "sdbox", "Dovecot's mailbox format in all parts but mail")
+	flag.StringVar(&b.profile, "profile", "", "folder for profiles of the service's processor time")
 	dir := flag.String("dir", "", "folder on the disk to measure; empty is the system's temporary one")
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case "serve":
+			exit(asService(os.Args[2:]))
+		case "watch":
+			exit(asWatchers(os.Args[2:]))
+		}
+	}
 	flag.Parse()
-	if err := run(context.Background(), l, *dir); err != nil {
+	exit(b.run(*dir, flag.Args()))
+}
+
+func exit(err error) {
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
 	}
+	os.Exit(0)
 }
 
-func run(ctx context.Context, l load, dir string) error {
-	dir, err := os.MkdirTemp(dir, "godwit-bench")
-	if err != nil {
+func (b *bench) run(dir string, wanted []string) (err error) {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	b.ctx = ctx
+	if b.dir, err = os.MkdirTemp(dir, "godwit-bench"); err != nil {
 		return err
 	}
-	defer os.RemoveAll(dir)
-	fmt.Printf("%d mails of %d bytes on %d connections to %d accounts, fsync on\n", l.mails, l.size, l.conns, l.accounts)
-	ours, err := godwit(ctx, l, dir)
-	if err != nil {
+	defer os.RemoveAll(b.dir)
+	if b.binary, err = process.Build(b.dir); err != nil {
 		return err
 	}
-	for _, format := range []string{"sdbox", "maildir"} {
-		theirs, err := dovecot(ctx, l, filepath.Join(dir, "dovecot-"+format), format)
-		if err != nil {
+	if b.log, err = os.Create(filepath.Join(b.dir, "godwit.log")); err != nil {
+		return err
+	}
+	defer b.log.Close()
+	if b.profile != "" { // the service is then this program, which can make one
+		if b.binary, err = os.Executable(); err != nil {
 			return err
 		}
-		if theirs == nil {
-			fmt.Println("dovecot    is not installed (dovecot-lmtpd), so there is no ratio")
-			return nil
+		if b.profile, err = filepath.Abs(b.profile); err != nil {
+			return err
 		}
-		fmt.Printf("ratio      delivered by godwit / by dovecot (%s): %.2f\n", format, ours.rate()/theirs.rate())
 	}
-	return nil
-}
-
-// godwit measures a service whose accounts were made before, as one that has been up
-// for long: the memory that making passwords took is not part of it.
-func godwit(ctx context.Context, l load, dir string) (*result, error) {
-	binary, err := process.Build(dir)
-	if err != nil {
-		return nil, err
+	parts := []struct {
+		name string
+		run  func() error
+	}{{"mail", b.mail}, {"mailbox", b.mailbox}, {"mix", b.mix}, {"body", b.body}, {"compaction", b.compaction}, {"idle", b.idle}}
+	for _, name := range wanted {
+		if !slices.ContainsFunc(parts, func(p struct {
+			name string
+			run  func() error
+		}) bool {
+			return p.name == name
+		}) {
+			return fmt.Errorf("there is no part %q", name)
+		}
 	}
-	data := filepath.Join(dir, "data")
-	log, err := os.Create(filepath.Join(dir, "godwit.log"))
-	if err != nil {
-		return nil, err
+	for _, p := range parts {
+		if len(wanted) > 0 && !slices.Contains(wanted, p.name) {
+			continue
+		}
+		began := time.Now()
+		if err := p.run(); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		fmt.Printf("%-10s took %.0f s\n\n", p.name, time.Since(began).Seconds())
 	}
-	defer log.Close()
-	s, err := process.Start(binary, data, log, "--demo=false")
-	if err != nil {
-		return nil, err
-	}
-	began := time.Now()
-	if err := makeAccounts(ctx, s, l.accounts); err != nil {
-		s.Kill()
-		return nil, err
-	}
-	fmt.Printf("godwit     %d accounts made by the API in %.1f s\n", l.accounts, time.Since(began).Seconds())
-	if err := s.Stop(); err != nil {
-		return nil, err
-	}
-	if s, err = process.Start(binary, data, log); err != nil {
-		return nil, err
-	}
-	defer s.Kill()
-	wait(2 * time.Second)
-	idle, _, memoryErr := process.Memory(s.PID)
-
-	began = time.Now()
-	r, err := l.send(ctx, s.Address["smtp"], "EHLO")
-	if err != nil {
-		return nil, err
-	}
-	if err := delivered(ctx, s, l.mails); err != nil {
-		return nil, err
-	}
-	r.delivered = time.Since(began)
-	fmt.Printf("godwit     accepted/s %.0f  delivered/s %.0f  p50 %s  p99 %s\n",
-		float64(l.mails)/r.accepted.Seconds(), r.rate(), r.quantile(.50), r.quantile(.99))
-	if memoryErr == nil {
-		_, peak, _ := process.Memory(s.PID)
-		wait(5 * time.Second)
-		after, _, _ := process.Memory(s.PID)
-		fmt.Printf("godwit     RSS idle %d MB  peak %d MB  idle again %d MB\n", idle>>20, peak>>20, after>>20)
-	}
-	return r, s.Stop()
+	return b.table.print(os.Stdout)
 }
 
 // wait lets time pass, for memory to settle.
 func wait(d time.Duration) { <-time.After(d) }
-
-func makeAccounts(ctx context.Context, s *process.Service, n int) error {
-	if _, err := s.API(ctx, "POST", "/v1/tenants", map[string]any{"name": "bench"}); err != nil {
-		return err
-	}
-	if _, err := s.API(ctx, "POST", "/v1/domains", map[string]any{"tenant": "bench", "name": "bench.test"}); err != nil {
-		return err
-	}
-	const atOnce = 4
-	errs := make([]error, atOnce)
-	var all sync.WaitGroup
-	for w := range atOnce {
-		all.Go(func() {
-			for i := w; i < n && errs[w] == nil; i += atOnce {
-				_, errs[w] = s.API(ctx, "POST", "/v1/accounts", map[string]any{"address": address(i)})
-			}
-		})
-	}
-	all.Wait()
-	for _, err := range errs {
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func address(i int) string { return fmt.Sprintf("user%04d@bench.test", i) }
-
-// delivered waits until all mails are in mailboxes.
-func delivered(ctx context.Context, s *process.Service, mails int) error {
-	deadline := time.Now().Add(5 * time.Minute)
-	for {
-		n, err := s.Metric(ctx, "godwit_deliveries_total")
-		if err != nil {
-			return err
-		}
-		if int(n) >= mails {
-			return nil
-		}
-		if time.Now().After(deadline) {
-			return fmt.Errorf("%.0f of %d mails were delivered", n, mails)
-		}
-		wait(20 * time.Millisecond)
-	}
-}
