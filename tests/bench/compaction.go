@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"time"
@@ -23,33 +24,42 @@ func (b *bench) compaction() error {
 		if err := g.start(); err != nil {
 			return err
 		}
-		defer g.kill()
+		defer g.end()
 		if err := g.makeAccounts(b.ctx, l.accounts); err != nil {
 			return err
 		}
 	}
-	var used [2]time.Duration
-	for range 3 {
-		for i, g := range services {
-			before, err := cpu(g.PID)
+	var used [2]timing
+	for round := range 4 {
+		for k := range services {
+			i := (k + round) % 2
+			took, err := services[i].busy(b.ctx, l)
 			if err != nil {
 				return err
 			}
-			if _, err := g.take(b.ctx, l); err != nil {
-				return err
-			}
-			if err := g.settled(b.ctx); err != nil {
-				return err
-			}
-			after, err := cpu(g.PID)
-			if err != nil {
-				return err
-			}
-			fmt.Printf("compaction %-10s %d mails: %s of processor time\n", g.name, l.mails, after-before)
-			used[i] += after - before
+			fmt.Printf("compaction %-10s %d mails: %s of processor time\n", services[i].name, l.mails, took)
+			used[i] = append(used[i], took)
 		}
 	}
-	share := float64(used[0]-used[1]) / float64(used[1]) * 100
+	// The least is what it takes; the rest is the machine's.
+	with, without := used[0].quantile(0).Seconds(), used[1].quantile(0).Seconds()
+	share := (with - without) / without * 100
 	b.table.add("compaction, of the processor time of delivery", "at most 10 %", fmt.Sprintf("%.1f %%", share), "", share <= 10)
 	return nil
+}
+
+// busy is the processor time that a load takes, up to the end of all that follows from it.
+func (g *godwit) busy(ctx context.Context, l load) (time.Duration, error) {
+	before, err := cpu(g.PID)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := g.take(ctx, l); err != nil {
+		return 0, err
+	}
+	if err := g.settled(ctx); err != nil {
+		return 0, err
+	}
+	after, err := cpu(g.PID)
+	return after - before, err
 }

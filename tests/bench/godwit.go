@@ -53,8 +53,9 @@ func (g *godwit) start() (err error) {
 
 func (g *godwit) stop() error { return g.Stop() }
 
-func (g *godwit) kill() {
-	if g.Service != nil {
+// end stops it, if it was started, whatever it takes.
+func (g *godwit) end() {
+	if g.Service != nil && g.stop() != nil {
 		g.Kill()
 	}
 }

@@ -24,7 +24,7 @@ func (b *bench) idle() error {
 	if err := g.start(); err != nil {
 		return err
 	}
-	defer g.kill()
+	defer g.end()
 	if err := g.makeAccounts(b.ctx, b.accounts); err != nil {
 		return err
 	}
@@ -86,10 +86,9 @@ func (b *bench) idle() error {
 
 // watching is the process that the clients are in.
 type watching struct {
-	cmd  *exec.Cmd
-	in   io.WriteCloser
-	out  *bufio.Scanner
-	said error
+	cmd *exec.Cmd
+	in  io.WriteCloser
+	out *bufio.Scanner
 }
 
 func watchers(ctx context.Context, addr string, conns, accounts int) (*watching, error) {
@@ -167,12 +166,13 @@ func asWatchers(args []string) error {
 	}
 	errs := make(chan error, conns)
 	var up sync.WaitGroup
-	slots := make(chan struct{}, 16)
+	slots := make(chan struct{}, 64)
+	keys := &scramKeys{}
 	for i := range conns {
 		up.Add(1)
 		slots <- struct{}{}
 		go func() {
-			c, err := watch(args[0], address(i%accounts))
+			c, err := watch(keys, args[0], address(i%accounts))
 			<-slots
 			up.Done()
 			if err == nil {
@@ -199,8 +199,8 @@ func asWatchers(args []string) error {
 }
 
 // watch logs in, selects and waits. Its buffers are small: there are many.
-func watch(addr, user string) (*client, error) {
-	c, err := enter(addr, user)
+func watch(keys *scramKeys, addr, user string) (*client, error) {
+	c, err := keys.enter(addr, user)
 	if err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ func (b *bench) mail() error {
 	if err := g.start(); err != nil {
 		return err
 	}
-	defer func() { g.kill() }()
+	defer g.end()
 	began := time.Now()
 	if err := g.makeAccounts(b.ctx, l.accounts); err != nil {
 		return err
@@ -39,9 +39,6 @@ func (b *bench) mail() error {
 		wait(5 * time.Second)
 		after, _, _ := process.Memory(g.PID)
 		fmt.Printf("godwit     RSS idle %d MB  peak %d MB  idle again %d MB\n", idle>>20, peak>>20, after>>20)
-	}
-	if err := g.stop(); err != nil {
-		return err
 	}
 	for _, format := range []string{"sdbox", "maildir"} {
 		theirs, err := b.lmtp(l, format)

@@ -51,9 +51,7 @@ func (p *pair) end() {
 	if p.theirs != nil {
 		_ = p.theirs.stop()
 	}
-	if p.ours.Service != nil && p.ours.stop() != nil {
-		p.ours.kill()
-	}
+	p.ours.end()
 }
 
 // filled says how long it took to fill mailboxes.
