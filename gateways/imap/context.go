@@ -158,7 +158,7 @@ func (s *session) updateContexts(now *account.Mailbox, changed []account.Message
 func (s *session) updateContext(c *searchContext, now *account.Mailbox, changed []account.Message) error {
 	ctx, cancel := context.WithTimeout(s.ctx, commandTime)
 	defer cancel()
-	q := &query{key: c.key}
+	q := &query{view: s.view, key: c.key}
 	var open []candidate
 	for i := range changed {
 		at, ok := s.view.find(changed[i].UID)

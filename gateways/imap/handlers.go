@@ -57,6 +57,7 @@ func handlers() map[string]handler {
 		"UNSELECT":     {state: inMailbox, run: (*session).close},
 		"EXPUNGE":      {state: inMailbox, uid: true, run: (*session).expunge},
 		"SEARCH":       {state: inMailbox, uid: true, numbers: true, run: (*session).search},
+		"ESEARCH":      {state: member, run: (*session).esearch},
 		"CANCELUPDATE": {state: member, run: (*session).cancelUpdate},
 		"SORT":         {state: inMailbox, uid: true, numbers: true, run: (*session).sort},
 		"THREAD":       {state: inMailbox, uid: true, numbers: true, run: (*session).thread},

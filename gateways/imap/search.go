@@ -74,7 +74,7 @@ func (s *session) search(cmd *command) error {
 		charset = parseCharset(cmd)
 		cmd.SP()
 	}
-	q, err := s.parseQuery(cmd, charset)
+	q, err := s.parseQuery(cmd, s.view, charset)
 	if err == nil {
 		if err = s.find(cmd, q); err == nil {
 			s.tellFound(cmd, r, q)
@@ -99,9 +99,11 @@ func (s *session) unsave(r result) {
 
 // query is what is looked for, and then what was found.
 type query struct {
+	view   *view
 	key    key
 	modSeq bool // MODSEQ was asked for
 	hits   []hit
+	box    *account.Mailbox // that the response names; nil: it is the selected one
 }
 
 // hit is a message that was found; they are in the order of the mailbox.
@@ -117,9 +119,9 @@ type hit struct {
 // parseQuery reads the keys of a search, up to the end of the command.
 //
 // RFC 5255, section 4.2: I18NLEVEL=1 has texts compared by i;unicode-casemap in SEARCH, SORT and THREAD.
-func (s *session) parseQuery(cmd *command, charset string) (*query, error) {
-	p := &searchParser{command: cmd, view: s.view, uidOnly: s.uidOnly, now: s.gateway.now(), charset: charset}
-	q := &query{key: p.all(0), modSeq: p.modSeq}
+func (s *session) parseQuery(cmd *command, v *view, charset string) (*query, error) {
+	p := &searchParser{command: cmd, view: v, uidOnly: s.uidOnly, now: s.gateway.now(), charset: charset}
+	q := &query{view: v, key: p.all(0), modSeq: p.modSeq}
 	if err := cmd.End(); err != nil {
 		return nil, err
 	}
@@ -135,7 +137,7 @@ const window = 8192
 func (s *session) find(cmd *command, q *query) error {
 	ctx, cancel := context.WithTimeout(s.ctx, searchTime)
 	defer cancel()
-	v := s.view
+	v := q.view
 	now := v.now(v.account.State())
 	if now == nil {
 		return nil
@@ -204,7 +206,7 @@ func (s *session) look(ctx context.Context, p *progress, q *query, list []candid
 		for i := from; i < to; i++ {
 			refs = append(refs, list[i].msg.Content)
 		}
-		contents, err := s.view.account.Contents(ctx, refs)
+		contents, err := q.view.account.Contents(ctx, refs)
 		if err != nil {
 			return err
 		}
@@ -261,7 +263,7 @@ func (s *session) tellFound(cmd *command, r result, q *query) {
 	w := s.w()
 	if !r.extended && !s.rev2 {
 		w.Raw("* SEARCH")
-		for _, nums := range s.numbers(list, cmd.uid) {
+		for _, nums := range q.view.numbers(list, cmd.uid) {
 			for i := uint64(nums.First); i <= uint64(nums.Last); i++ {
 				w.Raw(" ").Uint(i)
 			}
@@ -272,12 +274,16 @@ func (s *session) tellFound(cmd *command, r result, q *query) {
 		w.CRLF()
 		return
 	}
-	w.Raw("* ESEARCH (TAG ").String(cmd.tag).Raw(")")
+	w.Raw("* ESEARCH (TAG ").String(cmd.tag)
+	if q.box != nil {
+		w.Raw(" MAILBOX ").Mailbox(q.box.Name).Raw(" UIDVALIDITY ").Uint(uint64(q.box.UIDValidity))
+	}
+	w.Raw(")")
 	if cmd.uid {
 		w.Raw(" UID")
 	}
 	if n > 0 {
-		nums := s.numbers(list, cmd.uid)
+		nums := q.view.numbers(list, cmd.uid)
 		if r.all {
 			w.Raw(" ALL ")
 			s.writeRanges(nums)
@@ -295,7 +301,7 @@ func (s *session) tellFound(cmd *command, r result, q *query) {
 	if r.page != nil {
 		w.Raw(" PARTIAL (").Raw(r.page.text).Raw(" ")
 		if part := r.page.cut(list); len(part) > 0 {
-			s.writeRanges(s.numbers(part, cmd.uid))
+			s.writeRanges(q.view.numbers(part, cmd.uid))
 		} else {
 			w.Raw("NIL")
 		}

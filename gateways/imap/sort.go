@@ -76,7 +76,7 @@ func (s *session) sort(cmd *command) error {
 	cmd.SP()
 	charset := parseCharset(cmd)
 	cmd.SP()
-	q, err := s.parseQuery(cmd, charset)
+	q, err := s.parseQuery(cmd, s.view, charset)
 	if err == nil {
 		if err = s.find(cmd, q); err == nil {
 			var order []int32

@@ -145,7 +145,7 @@ func (s *session) knewAll(was *account.Mailbox, uid uint32, alone bool) bool {
 // setOf writes messages as a set of UIDs or of sequence numbers.
 func (s *session) setOf(list []span, uid bool) string {
 	var b []byte
-	for _, r := range s.numbers(list, uid) {
+	for _, r := range s.view.numbers(list, uid) {
 		if b != nil {
 			b = append(b, ',')
 		}
@@ -155,14 +155,14 @@ func (s *session) setOf(list []span, uid bool) string {
 }
 
 // numbers gives messages as ranges of UIDs without gaps, or of sequence numbers.
-func (s *session) numbers(list []span, uid bool) (out []account.Range) {
+func (v *view) numbers(list []span, uid bool) (out []account.Range) {
 	for _, r := range list {
 		if !uid {
 			out = append(out, account.Range{First: uint32(r.from) + 1, Last: uint32(r.to)})
 			continue
 		}
 		for i := r.from; i < r.to; i++ {
-			out = addUID(out, s.view.uid(i))
+			out = addUID(out, v.uid(i))
 		}
 	}
 	return slices.Clip(out)

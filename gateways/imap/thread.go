@@ -20,7 +20,7 @@ func (s *session) thread(cmd *command) error {
 	cmd.SP()
 	charset := parseCharset(cmd)
 	cmd.SP()
-	q, err := s.parseQuery(cmd, charset)
+	q, err := s.parseQuery(cmd, s.view, charset)
 	if err != nil {
 		return err
 	}
