@@ -144,6 +144,9 @@ func (t *taking) message() (last bool, err error) {
 func (t *taking) options(add *account.NewMessage) (err error) {
 	cmd := t.cmd
 	cmd.SP()
+	// QUIRK: IMAPClient (Python) has two blanks before the second message.
+	for len(t.adds) > 0 && cmd.Try(' ') {
+	}
 	if cmd.Peek() == '(' {
 		flags := cmd.Flags()
 		if cmd.Err() == nil {

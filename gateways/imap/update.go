@@ -40,6 +40,9 @@ func (s *session) update(allowExpunge bool) error {
 	changed, gone := now.Changes(min(v.told, v.toldGone))
 	if allowExpunge {
 		s.tellGone(gone)
+		v.ghosts = nil
+	} else {
+		v.bury(gone)
 	}
 	s.tellNew(now, changed, allowExpunge)
 	if len(now.Keywords) > v.keywords {
@@ -56,7 +59,7 @@ func (s *session) update(allowExpunge bool) error {
 	if err := s.updateContexts(now, changed); err != nil {
 		return err
 	}
-	v.told, v.next = state.ModSeq(), now.UIDNext
+	v.told, v.next, v.last = state.ModSeq(), now.UIDNext, now
 	if allowExpunge {
 		v.toldGone = v.told
 	}

@@ -15,19 +15,21 @@ type view struct {
 	account  *account.Account // whose mailbox it is
 	id       account.MailboxID
 	readOnly bool
-	box      *account.Mailbox  // as it was when all expunges were told
-	fresh    []uint32          // UIDs of messages that the client was told of since
-	next     uint32            // UIDs from here on are new to the client
-	told     uint64            // MODSEQ up to which the client knows of changes
-	toldGone uint64            // and of expunges
-	known    map[uint32]uint64 // MODSEQ of single messages of which it knows more
-	keywords int               // how many the client was told of
-	saved    []account.Range   // UIDs of the last SEARCH with SAVE
+	box      *account.Mailbox           // as it was when all expunges were told
+	last     *account.Mailbox           // as it was when the client was told something last
+	ghosts   map[uint32]account.Message // messages that are gone and had changed after box
+	fresh    []uint32                   // UIDs of messages that the client was told of since
+	next     uint32                     // UIDs from here on are new to the client
+	told     uint64                     // MODSEQ up to which the client knows of changes
+	toldGone uint64                     // and of expunges
+	known    map[uint32]uint64          // MODSEQ of single messages of which it knows more
+	keywords int                        // how many the client was told of
+	saved    []account.Range            // UIDs of the last SEARCH with SAVE
 	contexts []*searchContext
 }
 
 func newView(a *account.Account, m *account.Mailbox, state *account.State, readOnly bool) *view {
-	return &view{account: a, id: m.ID, readOnly: readOnly, box: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
+	return &view{account: a, id: m.ID, readOnly: readOnly, box: m, last: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
 		keywords: len(m.Keywords)}
 }
 
@@ -64,23 +66,49 @@ func (v *view) seq(uid uint32) uint32 {
 	return 0
 }
 
-// message gives what is known of the message with an index: as it is now, or as it was
-// before it was expunged.
+// message gives what is known of the message with an index: as it is now, or, if it was
+// expunged, as it was when the client was told of it last: mod-sequences never go back.
 func (v *view) message(now *account.Mailbox, i int) (account.Message, bool) {
 	n := v.box.Len()
 	if now == v.box && i < n {
 		return now.At(i), true
 	}
 	uid := v.uid(i)
-	if now != nil {
-		if k, ok := now.Find(uid); ok {
-			return now.At(k), true
+	for _, box := range [...]*account.Mailbox{now, v.last} {
+		if box != nil {
+			if k, ok := box.Find(uid); ok {
+				return box.At(k), true
+			}
 		}
+	}
+	if m, ok := v.ghosts[uid]; ok {
+		return m, true
 	}
 	if i < n {
 		return v.box.At(i), true
 	}
 	return account.Message{UID: uid}, false
+}
+
+// bury keeps what is gone as the client knows it, before last is no more.
+func (v *view) bury(gone []account.Range) {
+	for _, s := range v.within(gone) {
+		for i := s.from; i < s.to; i++ {
+			uid := v.uid(i)
+			k, ok := v.last.Find(uid)
+			if !ok {
+				continue
+			}
+			m := v.last.At(k)
+			if i < v.box.Len() && v.box.At(i).ModSeq == m.ModSeq {
+				continue
+			}
+			if v.ghosts == nil {
+				v.ghosts = map[uint32]account.Message{}
+			}
+			v.ghosts[uid] = m
+		}
+	}
 }
 
 // knows notes that the client knows a message as it is at a MODSEQ.
