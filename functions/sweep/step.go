@@ -10,6 +10,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/cespare/xxhash/v2"
+
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -30,10 +32,13 @@ type Directory interface {
 type Step struct {
 	Accounts  Accounts
 	Directory Directory
-	Release   *Release       // nil: no blob is removed
-	Notes     records.Driver // where Turn keeps how far it has come
-	Now       func() time.Time
-	Log       *slog.Logger
+	Release   *Release // nil: no blob is removed
+	// Every is in how many rounds an account has its turn; 0: in each. To look at it costs some
+	// calls, also where there is nothing to remove.
+	Every uint64
+	Notes records.Driver // where Turn keeps how far it has come
+	Now   func() time.Time
+	Log   *slog.Logger
 }
 
 // Result is what a round has done.
@@ -44,7 +49,7 @@ type Result struct {
 	Released
 }
 
-// Round sweeps all accounts, one after the other. An account that fails keeps no other
+// Round sweeps all accounts whose turn it is, one after the other. An account that fails keeps no other
 // back; the error is one of the directory, or of ctx.
 func (s *Step) Round(ctx context.Context) (Result, error) {
 	return s.round(ctx, &notes{at: Progress{Round: day(s.Now())}})
@@ -58,6 +63,9 @@ func (s *Step) round(ctx context.Context, n *notes) (r Result, err error) {
 			return r, err
 		}
 		for _, a := range rest(list, at.Account) {
+			if (at.Round+xxhash.Sum64String(string(a.Ref.ID)))%max(s.Every, 1) != 0 {
+				continue
+			}
 			at.Account = a.Ref.ID
 			if err := n.begin(ctx, at); err != nil {
 				return r, err

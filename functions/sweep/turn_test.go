@@ -179,3 +179,19 @@ func TestANoteThatCannotBeReadIsBegunAnew(t *testing.T) {
 		t.Errorf("swept %v", w.swept)
 	}
 }
+
+func TestAnAccountMayHaveItsTurnOnceInSomeRounds(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w, s := newSlow(t, func(string) time.Duration { return 0 })
+		s.Every = 7
+		for range 7 {
+			if n := turn(t, s).Accounts; n == 20 || turn(t, s).Accounts > 0 {
+				t.Errorf("%d on one day", n)
+			}
+			time.Sleep(day)
+		}
+		if len(w.swept) != 20 || len(slices.Compact(slices.Sorted(slices.Values(w.swept)))) != 20 {
+			t.Errorf("swept %v", w.swept)
+		}
+	})
+}

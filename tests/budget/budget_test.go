@@ -14,7 +14,7 @@ func TestBudget(t *testing.T) {
 	recipients(t, w, b)
 	accept(t, w, b)
 	deliveries(t, w, b)
-	received(t, w, b)
+	received(t, w, b, tidying(t, newWorld(t), b))
 	mailboxes(t, w, b)
 	pushes(t, w, b)
 	administration(t, w, b)

@@ -35,7 +35,7 @@ func trim(writes price.Usage) price.Usage { return price.Usage{price.Write: writ
 
 // received is a message of 75 KB on its way from RCPT to the mailboxes of two accounts, to
 // the end of its entries.
-func received(t *testing.T, w *world, b *table) {
+func received(t *testing.T, w *world, b *table, tidied price.Usage) {
 	c := w.one.smtp()
 	w.advance(directoryForgets)
 	c.transaction("third") // its domain is known, for others get mail, too
@@ -56,6 +56,7 @@ func received(t *testing.T, w *world, b *table) {
 	b.rows = append(b.rows, row{"the event source and the function, for one job", "receive, delete, invocation of 0.5 GB for 100 ms", source()})
 	sum.Add(trim(delivered), 1)
 	b.rows = append(b.rows, row{"trim its entries later", "DeleteItem 2", trim(delivered)})
+	sum.Add(tidied, 2)
 	logs := price.Usage{price.LogBytes: float64((w.one.logs.Load()+w.function.logs.Load()+platformLog+99)/100) * 100}
 	sum.Add(logs, 1)
 	b.rows = append(b.rows, row{"its lines in the log", "about a kilobyte", logs})

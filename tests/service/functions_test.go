@@ -85,7 +85,8 @@ func TestTheFunctionTrimsAndReleases(t *testing.T) {
 	_, err = a.store.Compact(t.Context(), a.ref, true)
 	ok(t, err)
 
-	// As if it had not been called for a week: it makes up for all of its rounds.
+	// As if it had not been called for a week: it makes up for all of its rounds, in which each
+	// account and each tenant has its turn once.
 	value, err := cbor.Marshal(sweep.Progress{Round: uint64(time.Now().Add(-7*day).Unix() / int64(day/time.Second)), Done: true})
 	ok(t, err)
 	_, err = w.Ports.Records.Put(t.Context(), records.Record{Key: records.Key{Space: "sweep", ID: "progress"}, Value: value}, 0)
@@ -97,7 +98,7 @@ func TestTheFunctionTrimsAndReleases(t *testing.T) {
 		cloudtest.Invoke(t, w.Function("sweep"), &r)
 		all.Accounts, all.Failed, all.Trimmed, all.Blobs = all.Accounts+r.Accounts, all.Failed+r.Failed, all.Trimmed+r.Trimmed, all.Blobs+r.Blobs
 	}
-	if all.Failed > 0 || all.Accounts != 7*3 || all.Trimmed != 1 || all.Blobs != 2 {
+	if all.Failed > 0 || all.Accounts != 3 || all.Trimmed != 1 || all.Blobs != 2 {
 		t.Errorf("%+v", all)
 	}
 	first, _, err := w.Ports.Journal.Read(t.Context(), a.ref.Partition(), 0, 1)

@@ -95,3 +95,9 @@ func Program(t *testing.T, binary string) *process.Service {
 
 // Function is the full name of a function of the service: "sweep", "compact".
 func (w *World) Function(name string) string { return deployed.Config.Name + "-" + name }
+
+// Env is what a command that works on the service itself finds in its environment.
+func (w *World) Env() []string {
+	c := deployed.Config
+	return append(os.Environ(), "GODWIT_AWS_NAME="+c.Name, "GODWIT_AWS_BUCKET="+c.Bucket, "GODWIT_AWS_KEY="+c.Key)
+}

@@ -21,8 +21,13 @@ import (
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
-// together is how many accounts are asked at once: they wait for the stores more than they work.
-const together = 16
+const (
+	// together is how many accounts are asked at once: they wait for the stores more than they work.
+	together = 16
+	// every is in how many days an account has its turn: a week later, nobody misses what is gone,
+	// and a call less is a call less.
+	every = 7
+)
 
 func main() {
 	st, _, err := settings.Load(settings.Gateway, "", os.Environ(), nil)
@@ -38,7 +43,7 @@ func main() {
 	accounts := account.New(account.Config{Journal: aws.Journal, Blobs: blobs, Log: log, Window: st.HistoryWindow})
 	dir := directory.New(directory.Config{Records: aws.Records, Accounts: directory.Journals(accounts), Grace: st.HistoryWindow, Now: time.Now, Log: log})
 	step := &sweep.Step{
-		Accounts: accounts, Directory: dir, Notes: aws.Records, Now: time.Now, Log: log,
+		Accounts: accounts, Directory: dir, Every: every, Notes: aws.Records, Now: time.Now, Log: log,
 		Release: &sweep.Release{Accounts: accounts, Directory: dir, Blobs: blobs, Spool: &spool.Spool{Records: aws.Records, Queue: aws.Queue, Now: time.Now},
 			Queue: aws.Queue, Together: together, Window: st.HistoryWindow, Now: time.Now, Log: log},
 	}

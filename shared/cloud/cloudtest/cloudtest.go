@@ -142,6 +142,14 @@ func tables(t testing.TB, cfg aws.Config, name string) {
 	}
 }
 
+// Bucket makes a bucket for as long as the test lasts.
+func Bucket(t testing.TB) (name string) {
+	t.Helper()
+	name = awstest.Name("backup")
+	bucket(t, awstest.Config(t), name)
+	return name
+}
+
 func bucket(t testing.TB, cfg aws.Config, name string) {
 	client := s3.NewFromConfig(cfg, func(o *s3.Options) { o.UsePathStyle = true })
 	_, err := client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: &name})
