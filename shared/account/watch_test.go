@@ -209,3 +209,29 @@ func TestWatchersThatAreGoneHoldUpNoOther(t *testing.T) {
 		}
 	})
 }
+
+// However many sessions have it open, an account that nothing happens to costs a registration
+// and a look at its tail in each poll.
+func TestAnAccountToWhichNothingHappensCostsItsShareOfThePollAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := bubbleWorld(t)
+		counted, plan := w.counting()
+		w.journal = counted
+		s := w.listening(t, inprocess.New())
+		for range 3 {
+			w.open(t, s)
+		}
+		n := len(plan.Calls())
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		calls := plan.Calls()[n:]
+		for _, of := range []string{"journal.Watch", "journal.Read"} {
+			if got := count(calls, of); got != int(time.Hour/poll) {
+				t.Errorf("%d of %s within an hour", got, of)
+			}
+		}
+		if len(calls) != 2*int(time.Hour/poll) {
+			t.Errorf("calls %v", calls)
+		}
+	})
+}

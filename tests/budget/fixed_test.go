@@ -23,6 +23,7 @@ func fixed() string {
 		sources = 2 // jobs, and dead letters
 		poll    = 20.0
 		sign    = 600.0 // a gateway says that it lives
+		safety  = 300.0 // a gateway registers anew for each account that is open, and looks at its tail
 		callers = gateways + 2
 		tables  = 2
 		// Amazon DynamoDB Developer Guide, "Encryption at rest: How it works": the key of a
@@ -42,6 +43,7 @@ func fixed() string {
 		{"a key, and the tables' requests to it", price.Usage{price.Key: 1, price.KeyRequest: callers * tables * connections * seconds / cached}},
 		{"two event sources that wait for jobs", price.Usage{price.Queue: sources * pollers * seconds / poll}},
 		{"a gateway that waits to be told, each", price.Usage{price.Queue: seconds/poll + seconds/sign + 2*hours}},
+		{"an account that somebody has open and nothing happens to, on each gateway", price.Usage{price.Write: seconds / safety, price.Read: seconds / safety}},
 	} {
 		fmt.Fprintf(&s, "| %s | %.2f |\n", f.what, f.usage.Dollars())
 	}

@@ -62,6 +62,14 @@ func mailboxes(t *testing.T, w *world, b *table) {
 		b.counts(t, what, m, want, func() { c.do(command) })
 	}
 	do("LOGIN, the account's first on this gateway (129 entries and no snapshot)", "BatchGetItem 1 (3), GetItem 1 (1), Query 2 (100), UpdateItem 1 (1)", "LOGIN full@"+domain+" \""+password+"\"")
+	end, err := w.function.ports.Journal.Last(t.Context(), a.Ref.Partition())
+	w.ok(err)
+	b.counts(t, "an account that is open and nothing happens to, in each poll of 300 s", &w.function.meter, "Query 1 (1), UpdateItem 1 (1)", func() {
+		w.ok(w.function.ports.Journal.Watch(t.Context(), a.Ref.Partition(), "budget", time.Minute))
+		_, _, err := w.function.ports.Journal.Read(t.Context(), a.Ref.Partition(), end.Seq, 1000)
+		w.ok(err)
+	})
+	w.ok(w.function.ports.Journal.Unwatch(t.Context(), a.Ref.Partition(), "budget"))
 	b.counts(t, "LOGIN, account open on this gateway", m, "BatchGetItem 1 (3), GetItem 1 (1), Query 1 (1), UpdateItem 1 (1)", func() { w.one.imap("full") })
 	do("SELECT, known", "Query 1 (1)", "SELECT INBOX")
 	do("STATUS, known", "Query 1 (1)", "STATUS Archive (MESSAGES UNSEEN)")
