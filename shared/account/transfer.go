@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
@@ -49,7 +51,7 @@ const (
 )
 
 // Carry brings the blob of a message to where another store reads it. Not ok: the message is
-// to be left out.
+// to be left out. It is called for several messages at once.
 type Carry func(ctx context.Context, from blob.Ref) (to blob.Ref, ok bool, err error)
 
 // Rebuild makes the account ref, of which there is nothing yet, as from is now: mailboxes,
@@ -182,7 +184,10 @@ func (r *rebuilding) annotations(ctx context.Context, id MailboxID, list []Annot
 	return nil
 }
 
-const rebuildRead = 256 // contents at once
+const (
+	rebuildRead  = 256 // contents at once
+	rebuildCarry = 32  // blobs at once: each waits until it is safe on a disk
+)
 
 // messages copies those of a mailbox.
 func (r *rebuilding) messages(ctx context.Context, from, to MailboxID) error {
@@ -203,16 +208,16 @@ func (r *rebuilding) messages(ctx context.Context, from, to MailboxID) error {
 		if err != nil {
 			return err
 		}
+		carried, err := r.blobs(ctx, contents)
+		if err != nil {
+			return err
+		}
 		for i := range contents {
-			c := contents[i]
-			at, ok, err := r.carry(ctx, c.Blob)
-			if err != nil {
-				return err
-			}
-			if !ok {
+			if carried[i] == nil {
 				continue
 			}
-			c.Blob = at
+			c := contents[i]
+			c.Blob = *carried[i]
 			msg := m.At(first + i)
 			add := Add{Mailbox: to, Content: c, Flags: msg.Flags, Words: msg.Words, Date: msg.Date, EmailID: c.EmailID, Thread: c.Thread, UIDL: msg.UIDL}
 			size := 300 + len(c.Head) + len(c.Summary) + len(c.Blob.Name) + len(c.Blob.Frames)
@@ -222,4 +227,21 @@ func (r *rebuilding) messages(ctx context.Context, from, to MailboxID) error {
 		}
 	}
 	return nil
+}
+
+// blobs carries those of contents, in any order; nil: the message is to be left out.
+func (r *rebuilding) blobs(ctx context.Context, contents []Content) ([]*blob.Ref, error) {
+	carried := make([]*blob.Ref, len(contents))
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(rebuildCarry)
+	for i := range contents {
+		g.Go(func() error {
+			at, ok, err := r.carry(ctx, contents[i].Blob)
+			if ok && err == nil {
+				carried[i] = &at
+			}
+			return err
+		})
+	}
+	return carried, g.Wait()
 }

@@ -3,6 +3,9 @@ package backup
 import (
 	"context"
 	"log/slog"
+	"slices"
+	"strings"
+	"sync"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -148,30 +151,62 @@ func (b *Backup) one(ctx context.Context, from *account.Store, to Target, what C
 			return err
 		}
 		ref := account.NewRef(tenant)
-		carried := map[string]blob.Ref{} // copies of a message share its blob
-		carry := func(ctx context.Context, old blob.Ref) (blob.Ref, bool, error) {
-			if at, ok := carried[old.Name]; ok {
-				return at, true, nil
-			}
-			at, err := to.Blobs.CopyFrom(ctx, b.blobs(), old, blob.NewName(tenant, to.Now()), blob.Header{Owners: []string{string(ref.ID)}})
-			if what.Partial && (kinds.Is(err, kinds.NotFound) || kinds.Is(err, kinds.Corrupt)) {
-				done.Lost = append(done.Lost, err)
-				return at, false, nil
-			}
-			if err != nil {
-				return at, false, err
-			}
-			bytes(old.Size)
-			carried[old.Name] = at
-			return at, true, nil
-		}
-		if done.Totals, err = to.Accounts.Rebuild(ctx, ref, account.By{Actor: "system", Protocol: "backup"}, source, carry); err != nil {
+		c := &carrier{b: b, to: to, tenant: tenant, owner: ref.ID, partial: what.Partial, bytes: bytes, carried: map[string]*carried{}}
+		if done.Totals, err = to.Accounts.Rebuild(ctx, ref, account.By{Actor: "system", Protocol: "backup"}, source, c.carry); err != nil {
 			return err
 		}
+		done.Lost = c.lost
 		if err := to.Directory.RestoreAccount(ctx, b.directory, done.Address, done.As, ref); err != nil {
 			return err
 		}
 		to.Log.InfoContext(ctx, "account restored from a backup", "account", ref.ID, "tenant", tenant, "run", b.Run.Number)
 		return nil
 	}()
+}
+
+// carrier carries the blobs of one account. Copies of a message share theirs.
+type carrier struct {
+	b       *Backup
+	to      Target
+	tenant  string
+	owner   account.ID
+	partial bool
+
+	mu      sync.Mutex
+	bytes   func(int64)
+	carried map[string]*carried // by their old names
+	lost    []error             // one for each message that is left out, sorted
+}
+
+type carried struct {
+	once sync.Once
+	at   blob.Ref
+	err  error
+	told bool // how many bytes it has
+}
+
+// carry is an account.Carry.
+func (c *carrier) carry(ctx context.Context, old blob.Ref) (blob.Ref, bool, error) {
+	c.mu.Lock()
+	one := c.carried[old.Name]
+	if one == nil {
+		one = new(carried)
+		c.carried[old.Name] = one
+	}
+	c.mu.Unlock()
+	one.once.Do(func() {
+		one.at, one.err = c.to.Blobs.CopyFrom(ctx, c.b.blobs(), old, blob.NewName(c.tenant, c.to.Now()), blob.Header{Owners: []string{string(c.owner)}})
+	})
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case one.err == nil && !one.told:
+		one.told = true
+		c.bytes(old.Size)
+	case c.partial && (kinds.Is(one.err, kinds.NotFound) || kinds.Is(one.err, kinds.Corrupt)):
+		c.lost = append(c.lost, one.err)
+		slices.SortFunc(c.lost, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
+		return one.at, false, nil
+	}
+	return one.at, one.err == nil, one.err
 }
