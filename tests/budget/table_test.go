@@ -37,8 +37,7 @@ func (b *table) counts(t *testing.T, what string, m *cloudtest.Meter, want strin
 // note is counts for what has been done since the meter was reset.
 func (b *table) note(t *testing.T, what string, m *cloudtest.Meter, want string) price.Usage {
 	t.Helper()
-	costs := m.Costs()
-	maps.DeleteFunc(costs, func(operation string, _ cloudtest.Cost) bool { return background[operation] })
+	costs := foreground(m.Costs())
 	got := calls(costs)
 	if got != want {
 		t.Errorf("%s:\n got %s\nwant %s", what, got, want)
@@ -53,6 +52,12 @@ func (b *table) note(t *testing.T, what string, m *cloudtest.Meter, want string)
 	}
 	b.rows = append(b.rows, row{what, got, usage})
 	return usage
+}
+
+// foreground is costs without those of the background.
+func foreground(costs map[string]cloudtest.Cost) map[string]cloudtest.Cost {
+	maps.DeleteFunc(costs, func(operation string, _ cloudtest.Cost) bool { return background[operation] })
+	return costs
 }
 
 // calls writes costs as the budget does: operations, how often, with which units.
