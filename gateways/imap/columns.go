@@ -70,7 +70,7 @@ func (s *session) rows(p *progress, hits []hit) ([]traits, *columns, error) {
 		for n := 0; n < len(missing); n += window {
 			list := missing[n:min(n+window, len(missing))]
 			found := make([]finding, len(list))
-			if err := p.scan(ctx, len(list), 256, func(ctx context.Context, from, to int) error {
+			if err := p.scan(ctx, len(list), summaryPart, func(ctx context.Context, from, to int) error {
 				return s.readTraits(ctx, list[from:to], found[from:to])
 			}); err != nil {
 				return nil, nil, err

@@ -130,8 +130,13 @@ func (s *session) parseQuery(cmd *command, v *view, charset string) (*query, err
 	return q, nil
 }
 
-// window is how many messages are kept in mind that only their contents decide.
-const window = 8192
+const (
+	// window is how many messages are kept in mind that only their contents decide.
+	window = 8192
+	// summaryPart is of how many messages summaries are read at once: some of the snapshot's blocks,
+	// as those at the ends are read twice.
+	summaryPart = 1024
+)
 
 // find looks for the messages that match.
 func (s *session) find(cmd *command, q *query) error {
@@ -196,7 +201,7 @@ func (q *query) take(c *candidate) {
 
 // look judges messages by what is in them.
 func (s *session) look(ctx context.Context, p *progress, q *query, list []candidate) error {
-	part := 256 // as many as lie together in a snapshot
+	part := summaryPart
 	if q.key.cost() > costSummary {
 		part = min(max(len(list)/(4*searchReaders), 1), 16)
 	}

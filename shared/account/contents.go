@@ -132,12 +132,7 @@ func (c *core) newestDir(ctx context.Context, dir *snapshot) *snapshot {
 
 // readBlocks gives what a snapshot has of the contents that are wanted.
 func (c *core) readBlocks(ctx context.Context, dir *snapshot, w *wanted) error {
-	var list []section
-	for ref := range w.at {
-		if at, ok := dir.block(ref.Seq); ok && !slices.Contains(list, at) {
-			list = append(list, at)
-		}
-	}
+	list := dir.blocks(w)
 	if len(list) == 0 {
 		return nil
 	}
@@ -170,19 +165,32 @@ func readBlock(ref Ref, at section, stored []byte) ([]record, error) {
 	return records, nil
 }
 
-// block finds the block that has the contents of an entry.
-func (s *snapshot) block(seq uint64) (at section, ok bool) {
-	if s == nil || seq > s.man.Seq {
-		return at, false
+// blocks finds the blocks that have what is wanted.
+func (s *snapshot) blocks(w *wanted) (list []section) {
+	if s == nil {
+		return nil
 	}
 	packs := s.man.Packs
-	p := sort.Search(len(packs), func(i int) bool { return packs[i].Blocks[0].First > seq }) - 1
-	if p < 0 {
-		return at, false
+	asked := make(map[int][]bool) // of each pack: which of its blocks
+	for ref := range w.at {
+		p := sort.Search(len(packs), func(i int) bool { return packs[i].Blocks[0].First > ref.Seq }) - 1
+		if p < 0 || ref.Seq > s.man.Seq {
+			continue
+		}
+		blocks := packs[p].Blocks
+		if asked[p] == nil {
+			asked[p] = make([]bool, len(blocks))
+		}
+		asked[p][sort.Search(len(blocks), func(i int) bool { return blocks[i].First > ref.Seq })-1] = true
 	}
-	blocks := packs[p].Blocks
-	b := sort.Search(len(blocks), func(i int) bool { return blocks[i].First > seq }) - 1
-	return s.man.sections(&packs[p])[b], true
+	for p, some := range asked {
+		for b, at := range s.man.sections(&packs[p]) {
+			if some[b] {
+				list = append(list, at)
+			}
+		}
+	}
+	return list
 }
 
 // sections gives where the blocks of a pack are.

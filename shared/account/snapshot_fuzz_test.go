@@ -136,7 +136,7 @@ func FuzzManifest(f *testing.F) {
 		for i := range m.Packs {
 			m.sections(&m.Packs[i])
 		}
-		(&snapshot{man: m}).block(m.Seq)
+		(&snapshot{man: m}).blocks(&wanted{at: map[ContentRef][]int{{Seq: m.Seq}: nil}})
 	})
 }
 
