@@ -20,7 +20,7 @@ const (
 	// RFC 7677 asks for 4,096. QUIRK: Cyrus SASL, by which mbsync and mutt log in, computes no
 	// more than 65,536, and gives up the login where it is told more.
 	scramIterations = 65_536
-	scramSalt       = 16      // bytes
+	scramSalt       = 16 // bytes
 )
 
 // Scram is what a SCRAM-SHA-256 exchange (RFC 7677) is judged by. The server names the salt
