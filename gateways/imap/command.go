@@ -55,6 +55,13 @@ func (s *session) next() (*command, error) {
 		if err != nil {
 			return nil, s.conn.lost(err)
 		}
+		if len(bytes.TrimRight(line, "\r\n")) == 0 {
+			// QUIRK: Apple Mail on iOS says an empty line before some commands. It is no mistake, but many are.
+			if s.blanks++; s.blanks <= maxMistakes {
+				continue
+			}
+		}
+		s.blanks = 0
 		cmd, why := s.begin(line, whole)
 		cmd.lines = n
 		if why == "" {

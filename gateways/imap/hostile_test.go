@@ -12,6 +12,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // raw is a client that says what it is told to.
@@ -144,8 +146,11 @@ func TestHugeLiteralsTakeNoMemory(t *testing.T) {
 
 func TestAFaultInASessionEndsItAlone(t *testing.T) {
 	w := newWorld(t)
-	w.log = &syncBuffer{} // where the panic is logged is not what newWorld watches
 	config := w.gateway.cfg
+	var log syncBuffer // where the panic is logged is not what newWorld watches
+	config.Log = slog.New(slog.NewTextHandler(&log, nil))
+	metrics := prometheus.NewRegistry()
+	config.Metrics = metrics
 	config.Login = nil // which nobody expects
 	broken := New(config)
 	here, there := net.Pipe()
@@ -155,11 +160,18 @@ func TestAFaultInASessionEndsItAlone(t *testing.T) {
 		broken.run(context.Background(), there, true, false)
 	}()
 	r := newRaw(here, nil)
-	r.say("a LOGIN x y\r\n")
+	r.say("a LOGIN somebody@demo.test the-password\r\n")
 	if line := r.line(); r.err == nil {
 		t.Errorf("answered %q", line)
 	}
 	<-done
+	if told := log.String(); !strings.Contains(told, "command=LOGIN") || strings.Contains(told, "somebody") || strings.Contains(told, "the-password") {
+		t.Errorf("logged: %s", told)
+	}
+	counted, err := metrics.Gather()
+	if err != nil || len(counted) != 1 || counted[0].GetMetric()[0].GetCounter().GetValue() != 1 || counted[0].GetMetric()[0].GetLabel()[0].GetValue() != "LOGIN" {
+		t.Errorf("counted: %v, %v", counted, err)
+	}
 	ok := w.raw(true)
 	if got := ok.ask("a", "NOOP"); !strings.HasPrefix(got[0], "a OK") {
 		t.Errorf("another session: %q", got)

@@ -43,6 +43,7 @@ type session struct {
 	line    []byte // the command at hand
 	at      int    // where its arguments begin
 	command string // its name
+	blanks  int    // empty lines before it
 
 	mu        sync.Mutex // held while a command is answered and while updates are written
 	identity  *directory.Identity
