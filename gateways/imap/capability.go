@@ -13,7 +13,8 @@ import (
 // the same. CHILDREN is RFC 3348, ESEARCH RFC 4731, APPENDLIMIT RFC 7889, STATUS=SIZE
 // RFC 8438, SAVEDATE RFC 8514.
 func (s *session) capabilities() string {
-	list := []string{"IMAP4rev2", "IMAP4rev1", "LITERAL-", "SASL-IR", "ID"}
+	// QUIRK: Python's imaplib asks before login and never again: what it looks for stands there.
+	list := []string{"IMAP4rev2", "IMAP4rev1", "LITERAL-", "SASL-IR", "ID", "ENABLE", "IDLE"}
 	switch {
 	case s.account != nil:
 		if s.conn.z == nil {
@@ -22,7 +23,7 @@ func (s *session) capabilities() string {
 		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA")
 		list = append(list, "SORT", "SORT=DISPLAY", "ESORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH",
 			"I18NLEVEL=1", "INPROGRESS")
-		list = append(list, "ENABLE", "IDLE", "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
+		list = append(list, "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
 			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "UTF8=ACCEPT", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",
 			"SPECIAL-USE", "CREATE-SPECIAL-USE", "APPENDLIMIT="+strconv.Itoa(MaxAppend))
