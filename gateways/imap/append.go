@@ -27,6 +27,7 @@ const maxAppends = 20
 // told OK. Whatever can be refused before a message has come is refused then.
 func (s *session) append(cmd *command) error {
 	t := &taking{s: s, cmd: cmd}
+	defer t.end()
 	if err := t.target(func() {}); err != nil {
 		return err
 	}
@@ -38,11 +39,11 @@ func (s *session) append(cmd *command) error {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, storeTime)
 	defer cancel()
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, int64(len(t.adds)), t.total)
+	room, err := s.gateway.cfg.Quota.Room(ctx, t.to.owner, int64(len(t.adds)), t.total)
 	if err != nil {
 		return s.failTo(err)
 	}
-	uids, validity, err := s.account.Append(ctx, s.by(), t.name, t.adds, room)
+	uids, validity, err := t.to.account.Append(ctx, s.by(t.to.owner), t.to.name, t.adds, room)
 	if err != nil {
 		return s.failTo(err)
 	}
@@ -60,6 +61,7 @@ type taking struct {
 	s     *session
 	cmd   *command
 	name  string // of the mailbox
+	to    *place // where it is, nil until that was looked for
 	place bool   // one comes in place of another one
 	goes  int64  // octets of that
 	adds  []account.NewMessage
@@ -207,6 +209,26 @@ func (t *taking) literal(in *intake.Intake) error {
 	return nil
 }
 
+// find looks for the mailbox, into which the client must have the right to put something.
+func (t *taking) find(ctx context.Context) error {
+	if t.to != nil {
+		return nil
+	}
+	to, _, err := t.s.mailbox(ctx, t.name, account.MayInsert)
+	if err != nil {
+		return tryCreate(err)
+	}
+	t.to = to
+	return nil
+}
+
+// end lets go what was found.
+func (t *taking) end() {
+	if t.to != nil {
+		t.to.release()
+	}
+}
+
 // room says whether so many octets more of a message may come.
 func (t *taking) room(have, more int64) error {
 	s, messages := t.s, int64(len(t.adds)+1)
@@ -218,14 +240,8 @@ func (t *taking) room(have, more int64) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	state := s.account.State()
-	if state.Mailbox(t.name) == nil {
-		if err := s.account.Refresh(ctx); err != nil {
-			return s.failTo(err)
-		}
-		if state = s.account.State(); state.Mailbox(t.name) == nil {
-			return no(imap.ResponseCodeTryCreate, "No such mailbox")
-		}
+	if err := t.find(ctx); err != nil {
+		return err
 	}
 	total := t.total + have + more - t.goes
 	if t.place {
@@ -233,11 +249,11 @@ func (t *taking) room(have, more int64) error {
 			return nil
 		}
 	}
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, total)
+	room, err := s.gateway.cfg.Quota.Room(ctx, t.to.owner, messages, total)
 	if err != nil {
 		return s.failTo(err)
 	}
-	if room.Quota.Full(state.Standing().Totals, messages, total) {
+	if room.Quota.Full(t.to.account.State().Standing().Totals, messages, total) {
 		return s.failTo(kinds.Errorf(kinds.Quota, "imap: %d bytes are over the quota", total))
 	}
 	return nil

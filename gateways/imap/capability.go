@@ -20,6 +20,7 @@ func (s *session) capabilities() string {
 		if s.conn.z == nil {
 			list = append(list, "COMPRESS=DEFLATE")
 		}
+		list = append(list, "ACL", "RIGHTS=kxte", "LIST-MYRIGHTS")
 		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA")
 		list = append(list, "SORT", "SORT=DISPLAY", "ESORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH",
 			"I18NLEVEL=1", "INPROGRESS")
@@ -126,11 +127,11 @@ func (s *session) enable(cmd *command) error {
 	return nil
 }
 
-// namespace is NAMESPACE (RFC 2342): there is one, the user's own.
+// namespace is NAMESPACE (RFC 2342).
 func (s *session) namespace(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	s.w().Raw(`* NAMESPACE (("" "/")) NIL NIL`).CRLF()
+	s.w().Raw(`* NAMESPACE (("" "/")) (("` + otherUsers + `/" "/")) (("` + publicOnes + `/" "/"))`).CRLF()
 	return nil
 }

@@ -129,27 +129,33 @@ func (s *session) named(ctx context.Context, text string) (*literal, error) {
 // beside gives the name that a relative one means. As it is relative to
 // imap://user@server/MAILBOX, one that isn't empty stands in the place of MAILBOX's last level.
 func (s *session) beside(name string) string {
-	box := s.view.now(s.account.State())
+	box := s.view.now(s.view.account.State())
 	if box == nil {
 		return name
 	}
+	shown := s.view.shown(box.Name)
 	if name == "" {
-		return box.Name
+		return shown
 	}
-	return box.Name[:strings.LastIndexByte(box.Name, '/')+1] + name
+	return shown[:strings.LastIndexByte(shown, '/')+1] + name
 }
 
 // content gives what the message is made of that a URL names, nil if there is none.
 func (s *session) content(ctx context.Context, name string, u *wire.URL) (*account.Content, error) {
+	p, err := s.place(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer p.release()
 	for fresh := false; ; fresh = true {
-		if m := s.account.State().Mailbox(name); m != nil && (u.UIDValidity == 0 || u.UIDValidity == m.UIDValidity) {
-			state, err := s.account.Load(ctx, m.ID)
+		if m := p.account.State().Mailbox(p.name); p.account.May(m, account.MayRead) == nil && (u.UIDValidity == 0 || u.UIDValidity == m.UIDValidity) {
+			state, err := p.account.Load(ctx, m.ID)
 			if err != nil {
 				return nil, err
 			}
 			if m = state.MailboxByID(m.ID); m != nil {
 				if i, ok := m.Find(u.UID); ok {
-					list, err := s.account.Contents(ctx, []account.ContentRef{m.At(i).Content})
+					list, err := p.account.Contents(ctx, []account.ContentRef{m.At(i).Content})
 					if err != nil {
 						return nil, err
 					}
@@ -160,7 +166,7 @@ func (s *session) content(ctx context.Context, name string, u *wire.URL) (*accou
 		if fresh {
 			return nil, nil
 		}
-		if err := s.account.Refresh(ctx); err != nil {
+		if err := p.account.Refresh(ctx); err != nil {
 			return nil, err
 		}
 	}

@@ -1,11 +1,11 @@
 package imap
 
 import (
+	"context"
 	"strconv"
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
-	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
 // transferArgs reads what COPY and MOVE say.
@@ -27,23 +27,26 @@ func (s *session) copy(cmd *command) error {
 	if err != nil {
 		return err
 	}
-	ctx, cancel := s.context()
+	ctx, cancel := s.transferTime()
 	defer cancel()
-	ranges := s.view.ranges(list)
-	var messages, bytes int64
-	if box := s.view.now(s.view.account.State()); box != nil {
-		for _, m := range box.In(ranges) {
-			messages++
-			bytes += m.Size
-		}
+	p, err := s.place(ctx, to)
+	if err != nil {
+		return s.failTo(err)
 	}
-	room, err := s.gateway.cfg.Quota.Room(ctx, s.identity, messages, bytes)
+	defer p.release()
+	ranges := s.view.ranges(list)
+	room, err := s.roomFor(ctx, p, ranges)
 	if err != nil {
 		return s.fail(err)
 	}
+	v := s.view
 	var res account.CopyResult
 	if err := s.progress(cmd, 0).wait(func() (err error) {
-		res, err = s.view.account.CopyMessages(ctx, s.by(), s.view.id, ranges, to, room)
+		if same(p.account, v.account) {
+			res, err = v.account.CopyMessages(ctx, s.by(v.owner), v.id, ranges, p.name, room)
+		} else {
+			res, err = v.account.CopyTo(ctx, s.by(v.owner), s.by(p.owner), v.id, ranges, p.account, p.name, room, s.carry(p))
+		}
 		return err
 	}); err != nil {
 		return s.failTo(err)
@@ -52,8 +55,25 @@ func (s *session) copy(cmd *command) error {
 	return nil
 }
 
+// transferTime is for what copies messages, maybe with all of their octets.
+func (s *session) transferTime() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(s.ctx, storeTime)
+}
+
+// roomFor asks for room for copies of messages.
+func (s *session) roomFor(ctx context.Context, p *place, ranges []account.Range) (account.Room, error) {
+	var messages, bytes int64
+	if box := s.view.now(s.view.account.State()); box != nil {
+		for _, m := range box.In(ranges) {
+			messages++
+			bytes += m.Size
+		}
+	}
+	return s.gateway.cfg.Quota.Room(ctx, p.owner, messages, bytes)
+}
+
 // move is MOVE and UID MOVE: one entry, so that nobody sees the messages twice or not at
-// all. The EXPUNGE responses come with the updates that follow.
+// all. To another account it is a copy and then an expunge. The EXPUNGE responses come with the updates that follow.
 //
 // UIDPLUS is RFC 4315.
 // RFC 6851, section 4.3: Servers implementing UIDPLUS are also advised to send the COPYUID response code in an untagged OK before sending EXPUNGE or VANISHED responses.
@@ -65,14 +85,25 @@ func (s *session) move(cmd *command) error {
 	if s.view.readOnly {
 		return errReadOnly()
 	}
-	ctx, cancel := s.context()
+	ctx, cancel := s.transferTime()
 	defer cancel()
-	res, err := s.view.account.MoveMessages(ctx, s.by(), s.view.id, s.view.ranges(list), to)
-	if kinds.Is(err, kinds.NotFound) {
+	p, err := s.place(ctx, to)
+	if err != nil {
 		return s.failTo(err)
 	}
+	defer p.release()
+	v, ranges := s.view, s.view.ranges(list)
+	var res account.CopyResult
+	if same(p.account, v.account) {
+		res, err = v.account.MoveMessages(ctx, s.by(v.owner), v.id, ranges, p.name)
+	} else {
+		var room account.Room
+		if room, err = s.roomFor(ctx, p, ranges); err == nil {
+			res, err = v.account.MoveTo(ctx, s.by(v.owner), s.by(p.owner), v.id, ranges, p.account, p.name, room, s.carry(p))
+		}
+	}
 	if err != nil {
-		return s.fail(err)
+		return s.failTo(err)
 	}
 	if code := copyCode(res); code != "" {
 		s.w().Raw("* OK [").Raw(code).Raw("] Moved\r\n")

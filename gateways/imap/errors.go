@@ -85,9 +85,12 @@ func (s *session) fail(err error) error {
 // failTo is fail for a command that puts messages into a mailbox.
 //
 // RFC 9051, section 6.3.12: Unless it is certain that the destination mailbox can not be created, the server MUST send the response code "[TRYCREATE]" as the prefix of the text of the tagged NO response.
-func (s *session) failTo(err error) error {
-	if kinds.Is(err, kinds.NotFound) {
-		return no(imap.ResponseCodeTryCreate, "No such mailbox")
+func (s *session) failTo(err error) error { return tryCreate(s.fail(err)) }
+
+func tryCreate(err error) error {
+	var told *imap.Error
+	if errors.As(err, &told) && told.Code == imap.ResponseCodeNonExistent {
+		return no(imap.ResponseCodeTryCreate, told.Text)
 	}
-	return s.fail(err)
+	return err
 }

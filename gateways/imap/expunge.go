@@ -41,7 +41,7 @@ func (s *session) remove(list []span) (gone bool, err error) {
 	ctx, cancel := s.context()
 	defer cancel()
 	var expunged []account.Range
-	expunged, err = s.view.account.ExpungeMessages(ctx, s.by(), s.view.id, s.view.ranges(list), true)
+	expunged, err = s.view.account.ExpungeMessages(ctx, s.by(s.view.owner), s.view.id, s.view.ranges(list), true)
 	return len(expunged) > 0, s.fail(err)
 }
 
@@ -52,7 +52,8 @@ func (s *session) close(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	if cmd.name == "CLOSE" && !s.view.readOnly {
+	// RFC 4314, section 4: If the server is unable to expunge the mailbox because the user doesn't have the "e" right, the server MUST ignore the expunge request, close the mailbox, and return the tagged OK response.
+	if cmd.name == "CLOSE" && !s.view.readOnly && s.view.rights&account.MayExpunge != 0 {
 		if _, err := s.remove([]span{{0, s.view.len()}}); err != nil {
 			return err
 		}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 )
 
@@ -48,7 +49,7 @@ func (s *session) fetch(cmd *command) error {
 	if q.page != nil {
 		list = q.page.cut(list)
 	}
-	if !v.readOnly && q.setsSeen {
+	if !v.readOnly && q.setsSeen && v.rights&account.MayKeepSeen != 0 {
 		if err := f.see(list); err != nil {
 			return s.fail(err)
 		}
@@ -160,8 +161,11 @@ func (f *fetching) see(list []span) error {
 	}
 	ctx, cancel := f.context()
 	defer cancel()
-	_, err := f.view.account.StoreFlags(ctx, f.by(), f.view.id, f.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
+	_, err := f.view.account.StoreFlags(ctx, f.by(f.view.owner), f.view.id, f.view.ranges(unseen), account.AddFlags, account.Seen, nil, account.Unconditional)
 	f.at = f.view.account.State()
+	if kinds.Is(err, kinds.Denied) { // the right has just been taken away
+		f.seen, err = nil, nil
+	}
 	return err
 }
 

@@ -30,6 +30,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/sharing"
 )
 
 // MaxAppend is the largest message that APPEND takes, in bytes.
@@ -58,6 +59,7 @@ type Config struct {
 	Blobs    blob.Store
 	Login    *login.Login
 	Quota    Quota
+	Sharing  *sharing.Sharing
 	Budget   *intake.Budget // of temporary disk for APPEND
 	TempDir  string         // "" is the system's
 	TLS      *tls.Config    // for STARTTLS; nil: none is offered, and there is no login in clear

@@ -15,20 +15,21 @@ const (
 	noSelect      = `\Noselect`
 )
 
-// attributes are a mailbox's attributes for LIST.
-func attributes(state *account.State, m *account.Mailbox) []string {
-	attrs := []string{children(state, m.Name)}
+// attributes are a mailbox's attributes for LIST. What another one's is used for is theirs.
+func (p *place) attributes(state *account.State, m *account.Mailbox) []string {
+	if p.foreign {
+		t := &tree{}
+		t.add(p, state)
+		return []string{t.children(p.shown(m.Name))}
+	}
+	attrs := []string{hasNoChildren}
+	if state.HasChildren(m.Name) {
+		attrs[0] = hasChildren
+	}
 	if m.SpecialUse != "" {
 		attrs = append(attrs, m.SpecialUse)
 	}
 	return attrs
-}
-
-func children(state *account.State, name string) string {
-	if state.HasChildren(name) {
-		return hasChildren
-	}
-	return hasNoChildren
 }
 
 // writeList writes one LIST or LSUB response. below: a subscribed name is below it.
@@ -47,6 +48,7 @@ type listing struct {
 	returnSubscribed               bool
 	status                         []string
 	notes                          *noteQuery
+	rights                         bool // RFC 8440
 	lsub                           bool
 }
 
@@ -105,6 +107,8 @@ func (s *session) returned(cmd *command, l *listing) {
 	case "SUBSCRIBED":
 		l.returnSubscribed = true
 	case "CHILDREN", "SPECIAL-USE": // they are always there
+	case "MYRIGHTS":
+		l.rights = true
 	case "STATUS":
 		cmd.SP()
 		l.status = s.statusItems(cmd)
@@ -136,30 +140,49 @@ func (s *session) list(cmd *command) error {
 	if err := s.account.Refresh(ctx); err != nil {
 		return s.fail(err)
 	}
-	state := s.account.State()
-	for _, name := range l.names(state) {
-		attrs, below, ok := l.item(state, name)
+	t := &tree{own: &place{account: s.account, owner: s.identity}, state: s.account.State()}
+	defer t.release()
+	if l.leads(otherUsers) || l.leads(publicOnes) {
+		if err := s.shareTree(ctx, l, t); err != nil {
+			return s.fail(err)
+		}
+	}
+	for _, name := range l.names(t) {
+		attrs, below, ok := l.item(t, name)
 		if !ok {
 			continue
 		}
 		s.writeList(cmd.name, attrs, name, below)
-		m := state.Mailbox(name)
-		if m == nil || l.subscribed && !state.Subscribed(name) { // it stands for what is below it
-			continue
-		}
-		if l.status != nil {
-			s.writeStatus(m, l.status)
-		}
-		if l.notes != nil {
-			s.writeNotes(name, s.notes(m), l.notes)
-		}
+		s.writeMore(l, t, name)
 	}
 	return nil
 }
 
+// writeMore writes what else is asked for of a mailbox that was listed, and may be told.
+func (s *session) writeMore(l *listing, t *tree, name string) {
+	p, m := t.mailbox(name)
+	if m == nil {
+		return
+	}
+	if l.subscribed && !t.state.Subscribed(name) { // it stands for what is below it
+		return
+	}
+	rights := p.account.Rights(m)
+	if l.notes != nil && rights&account.MayRead != 0 {
+		s.writeNotes(name, s.notes(p, m), l.notes)
+	}
+	if l.status != nil && rights&account.MayRead != 0 {
+		s.writeStatus(p, m, l.status)
+	}
+	if l.rights && rights&anyRight != 0 {
+		s.writeMyRights(name, rights)
+	}
+}
+
 // names gives all that may be listed: mailboxes, INBOX first, and, if subscriptions are
 // asked for, subscribed names and what is above them.
-func (l *listing) names(state *account.State) []string {
+func (l *listing) names(t *tree) []string {
+	state := t.state
 	var names []string
 	have := map[string]bool{}
 	add := func(name string) {
@@ -170,6 +193,9 @@ func (l *listing) names(state *account.State) []string {
 	}
 	for _, m := range state.Mailboxes() {
 		add(m.Name)
+	}
+	for _, name := range t.shared {
+		add(name)
 	}
 	if l.subscribed {
 		n := len(names)
@@ -192,16 +218,18 @@ func (l *listing) matches(name string) bool {
 
 // item gives the attributes of a name; ok is false if it isn't listed. below: a subscribed
 // name below it isn't listed by itself.
-func (l *listing) item(state *account.State, name string) (attrs []string, below, ok bool) {
+func (l *listing) item(t *tree, name string) (attrs []string, below, ok bool) {
 	if !l.matches(name) {
 		return nil, false, false
 	}
-	m, subscribed := state.Mailbox(name), state.Subscribed(name)
+	state := t.state
+	p, m := t.mailbox(name)
+	subscribed := state.Subscribed(name)
 	if l.subscribed && (l.lsub || l.recursive) {
 		below = l.subscribedBelow(state, name)
 	}
 	switch {
-	case l.special && (m == nil || m.SpecialUse == ""):
+	case l.special && (m == nil || m.SpecialUse == "" || p.foreign):
 		return nil, false, false
 	case l.subscribed && !subscribed && !below:
 		return nil, false, false
@@ -213,10 +241,14 @@ func (l *listing) item(state *account.State, name string) (attrs []string, below
 		return []string{noSelect}, false, true
 	case l.lsub:
 		return nil, false, true
+	case m == nil && t.above(name):
+		attrs = []string{noSelect, hasChildren}
 	case m == nil:
-		attrs = []string{nonExistent, children(state, name)}
+		attrs = []string{nonExistent, t.children(name)}
+	case p.foreign:
+		attrs = []string{t.children(name)}
 	default:
-		attrs = attributes(state, m)
+		attrs = p.attributes(state, m)
 	}
 	if subscribed && (l.subscribed || l.returnSubscribed) {
 		attrs = append(attrs, `\Subscribed`)

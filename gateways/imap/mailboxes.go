@@ -37,10 +37,21 @@ func (s *session) create(cmd *command) error {
 	default:
 		return no("USEATTR", "A mailbox has one special use at most")
 	}
+	if err := reserved(name); err != nil {
+		return err
+	}
 	ctx, cancel := s.context()
 	defer cancel()
-	id, err := s.account.CreateMailbox(ctx, s.by(), name, use)
-	if use != "" && (kinds.Is(err, kinds.Invalid) || kinds.Is(err, kinds.Exists) && s.account.State().Mailbox(name) == nil) {
+	p, err := s.place(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	if p.foreign && use != "" {
+		return no("USEATTR", "The special uses of a mailbox are its owner's to choose")
+	}
+	id, err := p.account.CreateMailbox(ctx, s.by(p.owner), p.name, use)
+	if use != "" && (kinds.Is(err, kinds.Invalid) || kinds.Is(err, kinds.Exists) && p.account.State().Mailbox(name) == nil) {
 		if _, badName := account.CheckName(name); badName == nil {
 			return no("USEATTR", "The special use is not known, or another mailbox has it")
 		}
@@ -48,8 +59,8 @@ func (s *session) create(cmd *command) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	if m := s.account.State().MailboxByID(id); m != nil {
-		cmd.code = "MAILBOXID (" + m.ObjectID(s.account.Ref()) + ")"
+	if m := p.account.State().MailboxByID(id); m != nil {
+		cmd.code = "MAILBOXID (" + m.ObjectID(p.account.Ref()) + ")"
 	}
 	return nil
 }
@@ -71,11 +82,12 @@ func (s *session) delete(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	m, err := s.mailbox(name)
+	p, m, err := s.mailbox(ctx, name, account.MayDelete)
 	if err != nil {
 		return err
 	}
-	err = s.account.DeleteMailbox(ctx, s.by(), m.ID)
+	defer p.release()
+	err = p.account.DeleteMailbox(ctx, s.by(p.owner), m.ID)
 	switch kinds.Of(err) {
 	case kinds.Exists:
 		return no(imap.ResponseCodeHasChildren, "There are mailboxes below it")
@@ -96,28 +108,23 @@ func (s *session) rename(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	m, err := s.mailbox(name)
+	if err := reserved(to); err != nil {
+		return err
+	}
+	p, m, err := s.mailbox(ctx, name, account.MayDelete)
 	if err != nil {
 		return err
 	}
-	return s.fail(s.account.RenameMailbox(ctx, s.by(), m.ID, to))
-}
-
-// mailbox finds a mailbox by name, reading the account's tail if it isn't known.
-func (s *session) mailbox(name string) (*account.Mailbox, error) {
-	name = strings.TrimSuffix(name, "/")
-	if m := s.account.State().Mailbox(name); m != nil {
-		return m, nil
+	defer p.release()
+	target, err := s.place(ctx, to)
+	if err != nil {
+		return err
 	}
-	ctx, cancel := s.context()
-	defer cancel()
-	if err := s.account.Refresh(ctx); err != nil {
-		return nil, s.fail(err)
+	defer target.release()
+	if !same(p.account, target.account) {
+		return no(imap.ResponseCodeCannot, "A mailbox stays in its account")
 	}
-	if m := s.account.State().Mailbox(name); m != nil {
-		return m, nil
-	}
-	return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+	return s.fail(p.account.RenameMailbox(ctx, s.by(p.owner), m.ID, target.name))
 }
 
 // subscribe is SUBSCRIBE and UNSUBSCRIBE. The mailbox need not be there.
@@ -129,5 +136,5 @@ func (s *session) subscribe(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	return s.fail(s.account.SetSubscribed(ctx, s.by(), name, cmd.name == "SUBSCRIBE"))
+	return s.fail(s.account.SetSubscribed(ctx, s.by(s.identity), name, cmd.name == "SUBSCRIBE"))
 }

@@ -93,28 +93,34 @@ func (s *session) getMetadata(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	var m *account.Mailbox
+	list := s.notes(nil, nil)
 	if name != "" {
-		var err error
-		if m, err = s.mailbox(name); err != nil {
+		ctx, cancel := s.context()
+		defer cancel()
+		p, box, err := s.mailbox(ctx, name, account.MayLookup|account.MayRead)
+		if err != nil {
 			return err
 		}
-		name = m.Name
+		defer p.release()
+		name, list = p.shown(box.Name), s.notes(p, box)
 	}
-	if longest := s.writeNotes(name, s.notes(m), &q); longest > 0 {
+	if longest := s.writeNotes(name, list, &q); longest > 0 {
 		cmd.code = fmt.Sprintf("METADATA LONGENTRIES %d", longest)
 	}
 	return nil
 }
 
 // notes gives all annotations of a mailbox or, with nil, of the server.
-func (s *session) notes(m *account.Mailbox) []account.Annotation {
+func (s *session) notes(p *place, m *account.Mailbox) []account.Annotation {
 	if m == nil {
 		list := slices.Clone(s.account.State().Annotations())
 		_, domain, _ := strings.Cut(s.identity.Address, "@")
 		return append(list, account.Annotation{Name: adminEntry, Value: []byte("mailto:postmaster@" + domain)})
 	}
 	list := slices.Clone(m.Annotations)
+	if p.foreign {
+		return slices.DeleteFunc(list, func(a account.Annotation) bool { return !a.Shared() })
+	}
 	if m.SpecialUse != "" {
 		list = append(list, account.Annotation{Name: account.SpecialUseEntry, Value: []byte(m.SpecialUse)})
 	}
@@ -202,6 +208,9 @@ func (s *session) setMetadata(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
+	ctx, cancel := s.context()
+	defer cancel()
+	p := &place{account: s.account, owner: s.identity}
 	var id account.MailboxID
 	if name == "" {
 		for _, a := range list {
@@ -210,20 +219,19 @@ func (s *session) setMetadata(cmd *command) error {
 			}
 		}
 	} else {
-		m, err := s.mailbox(name)
+		found, m, err := s.mailbox(ctx, name, account.MayLookup)
 		if err != nil {
 			return err
 		}
-		id = m.ID
+		defer found.release()
+		p, id = found, m.ID
 	}
 	for _, a := range list {
 		if len(a.Value) > account.MaxAnnotation {
 			return refused(tooLongNote)
 		}
 	}
-	ctx, cancel := s.context()
-	defer cancel()
-	err := s.account.SetMetadata(ctx, s.by(), id, list)
+	err := p.account.SetMetadata(ctx, s.by(p.owner), id, list)
 	switch kinds.Of(err) {
 	case kinds.Limit:
 		return no("METADATA TOOMANY", "There are too many annotations")

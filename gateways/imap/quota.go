@@ -1,9 +1,17 @@
 package imap
 
-import "github.com/emersion/go-imap/v2"
+import (
+	"context"
+	"slices"
 
-// There is one quota root, the account, and its name is empty. Quotas are set by who runs
-// the service, over its API. QUOTA is RFC 9208.
+	"github.com/emersion/go-imap/v2"
+
+	"github.com/godwit-mail/godwit/shared/account"
+)
+
+// A quota root is an account; the name of the client's own is empty, that of another one is the
+// name of its INBOX. Quotas are set by who runs the service, over its API: no account has a role
+// by which it could set its own or another one's, so QUOTASET is left out. QUOTA is RFC 9208.
 
 // getQuotaRoot is GETQUOTAROOT.
 func (s *session) getQuotaRoot(cmd *command) error {
@@ -12,12 +20,15 @@ func (s *session) getQuotaRoot(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	m, err := s.mailbox(name)
+	ctx, cancel := s.context()
+	defer cancel()
+	p, m, err := s.mailbox(ctx, name, account.MayRead)
 	if err != nil {
 		return err
 	}
-	s.w().Raw("* QUOTAROOT ").Mailbox(m.Name).Raw(` ""`).CRLF()
-	return s.writeQuota()
+	defer p.release()
+	s.w().Raw("* QUOTAROOT ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.root).CRLF()
+	return s.writeQuota(ctx, p)
 }
 
 // getQuota is GETQUOTA.
@@ -27,10 +38,18 @@ func (s *session) getQuota(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	if root != "" {
+	ctx, cancel := s.context()
+	defer cancel()
+	p, err := s.place(ctx, root)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	readable := slices.ContainsFunc(p.account.State().Mailboxes(), func(m *account.Mailbox) bool { return p.account.Rights(m)&account.MayRead != 0 })
+	if root != p.root || !readable {
 		return no(imap.ResponseCodeNonExistent, "No such quota root")
 	}
-	return s.writeQuota()
+	return s.writeQuota(ctx, p)
 }
 
 // setQuota is SETQUOTA.
@@ -52,15 +71,13 @@ func (s *session) setQuota(cmd *command) error {
 // writeQuota tells what is held of what may be. A resource without a limit isn't named.
 //
 // RFC 9208, section 5.1: STORAGE is counted in units of 1024 octets.
-func (s *session) writeQuota() error {
-	ctx, cancel := s.context()
-	defer cancel()
-	limits, err := s.gateway.cfg.Quota.Limits(ctx, s.identity)
+func (s *session) writeQuota(ctx context.Context, p *place) error {
+	limits, err := s.gateway.cfg.Quota.Limits(ctx, p.owner)
 	if err != nil {
 		return s.fail(err)
 	}
-	held := s.account.State().Standing().Totals
-	w := s.w().Raw(`* QUOTA "" (`)
+	held := p.account.State().Standing().Totals
+	w := s.w().Raw("* QUOTA ").String(p.root).Raw(" (")
 	sep := ""
 	if q := limits.Account.Bytes; q > 0 {
 		w.Raw("STORAGE ").Uint(kibi(held.Bytes)).Raw(" ").Uint(kibi(q))

@@ -17,6 +17,7 @@ import (
 // RFC 8508, section 4.3: Servers implementing REPLACE and UIDPLUS are also advised to send the APPENDUID response code in an untagged OK before sending the EXPUNGE or replaced responses.
 func (s *session) replace(cmd *command) error {
 	t := &taking{s: s, cmd: cmd, place: true}
+	defer t.end()
 	var set wire.Set
 	if err := t.target(func() { cmd.SP(); set = cmd.Set() }); err != nil {
 		return err
@@ -35,10 +36,7 @@ func (s *session) replace(cmd *command) error {
 		return errGone()
 	}
 	uid := s.view.uid(list[0].from)
-	if s.view.account != s.account {
-		return no(imap.ResponseCodeCannot, "A message of another account can't be replaced by one of yours")
-	}
-	box := s.view.now(s.account.State())
+	box := s.view.now(s.view.account.State())
 	if box == nil {
 		return errGone()
 	}
@@ -47,6 +45,14 @@ func (s *session) replace(cmd *command) error {
 		return errGone()
 	}
 	t.goes = box.At(k).Size
+	find, cancelFind := s.context()
+	defer cancelFind()
+	if err := t.find(find); err != nil {
+		return err
+	}
+	if !same(t.to.account, s.view.account) {
+		return no(imap.ResponseCodeCannot, "A message is replaced within one account")
+	}
 	last, err := t.message()
 	if err == nil && !last {
 		err = bad("REPLACE brings one message")
@@ -58,11 +64,11 @@ func (s *session) replace(cmd *command) error {
 	defer cancel()
 	var room account.Room
 	if more := t.total - t.goes; more > 0 {
-		if room, err = s.gateway.cfg.Quota.Room(ctx, s.identity, 0, more); err != nil {
+		if room, err = s.gateway.cfg.Quota.Room(ctx, t.to.owner, 0, more); err != nil {
 			return s.failTo(err)
 		}
 	}
-	fresh, validity, err := s.account.Replace(ctx, s.by(), s.view.id, uid, t.name, t.adds[0], room)
+	fresh, validity, err := t.to.account.Replace(ctx, s.by(t.to.owner), s.view.id, uid, t.to.name, t.adds[0], room)
 	if errors.Is(err, account.ErrNoMessage) {
 		return errGone()
 	}

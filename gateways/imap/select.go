@@ -1,6 +1,8 @@
 package imap
 
 import (
+	"context"
+
 	"github.com/emersion/go-imap/v2"
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
@@ -40,30 +42,46 @@ func (s *session) selectBox(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	if err := s.account.Refresh(ctx); err != nil {
-		return s.fail(err)
-	}
-	m := s.account.State().Mailbox(name)
-	if m == nil {
-		return no(imap.ResponseCodeNonExistent, "No such mailbox")
-	}
-	state, err := s.account.Load(ctx, m.ID)
+	p, err := s.place(ctx, name)
 	if err != nil {
-		return s.fail(err)
+		return err
 	}
-	if m = state.MailboxByID(m.ID); m == nil {
-		return no(imap.ResponseCodeNonExistent, "No such mailbox")
+	m, err := s.openBox(ctx, cmd, p)
+	if err != nil {
+		p.release()
+		return err
 	}
-	s.turn(newView(s.account, m, state, cmd.name == "EXAMINE"))
-	s.tellSelected(state, m)
 	if back != nil && back.validity == m.UIDValidity {
 		s.catchUp(m, back)
 	}
 	cmd.code = "READ-WRITE"
-	if s.view.readOnly {
+	if s.view.readOnly || !mayChange(m, s.view.rights) {
 		cmd.code = "READ-ONLY"
 	}
 	return nil
+}
+
+// openBox selects the mailbox of a place.
+func (s *session) openBox(ctx context.Context, cmd *command, p *place) (*account.Mailbox, error) {
+	if !p.foreign { // another's account was read when the place was found
+		if err := p.account.Refresh(ctx); err != nil {
+			return nil, s.fail(err)
+		}
+	}
+	m := p.account.State().Mailbox(p.name)
+	if err := p.account.May(m, account.MayRead); err != nil {
+		return nil, s.fail(err)
+	}
+	state, err := p.account.Load(ctx, m.ID)
+	if err != nil {
+		return nil, s.fail(err)
+	}
+	if m = state.MailboxByID(m.ID); m == nil {
+		return nil, no(imap.ResponseCodeNonExistent, "No such mailbox")
+	}
+	s.turn(newView(p, m, state, cmd.name == "EXAMINE"))
+	s.tellSelected(state, s.view.box)
+	return s.view.box, nil
 }
 
 // tellSelected writes what is to be known of a mailbox that is selected.
@@ -80,18 +98,33 @@ func (s *session) tellSelected(state *account.State, m *account.Mailbox) {
 	w.Raw("* OK [HIGHESTMODSEQ ").Uint(highestOf(m)).Raw("] Highest\r\n")
 	w.Raw("* OK [MAILBOXID (").Raw(m.ObjectID(s.view.account.Ref())).Raw(")] Mailbox\r\n")
 	s.writeFlags(m)
-	if s.view.readOnly {
-		w.Raw("* OK [PERMANENTFLAGS ()] Permanent flags\r\n")
-	} else {
-		w.Raw("* OK [PERMANENTFLAGS (" + allSystemFlags)
-		for _, word := range m.Keywords {
-			w.Raw(" ").Raw(word)
-		}
-		w.Raw(` \*)] Permanent flags` + "\r\n")
-	}
+	s.writePermanent(m)
 	if s.rev2 {
-		s.writeList("LIST", attributes(state, m), m.Name, false)
+		s.writeList("LIST", s.view.attributes(state, m), s.view.shown(m.Name), false)
 	}
+}
+
+// writePermanent writes which flags the client may change.
+func (s *session) writePermanent(m *account.Mailbox) {
+	flags, words := permanent(s.view.rights)
+	if s.view.readOnly {
+		flags, words = 0, false
+	}
+	w, sep := s.w().Raw("* OK [PERMANENTFLAGS ("), ""
+	for i := 0; systemFlag(i) != ""; i++ {
+		if flags&(1<<i) != 0 {
+			w.Raw(sep).Raw(systemFlag(i))
+			sep = " "
+		}
+	}
+	if words {
+		for _, word := range m.Keywords {
+			w.Raw(sep).Raw(word)
+			sep = " "
+		}
+		w.Raw(sep).Raw(`\*`)
+	}
+	w.Raw(")] Permanent flags\r\n")
 }
 
 // firstUnseen is for IMAP4rev1.

@@ -29,10 +29,10 @@ type session struct {
 	ctx     context.Context // of the connection
 	name    string          // correlation id
 	log     *slog.Logger
-	entered chan struct{}                   // closed at login
-	viewed  chan struct{}                   // has room for one: another account's mailbox is selected now, or no more
-	watched atomic.Pointer[account.Account] // whose mailbox is selected; nil: none is, or one of the client's own
-	idle    atomic.Bool                     // updates are told as they come
+	entered chan struct{}        // closed at login
+	viewed  chan struct{}        // has room for one: another account's mailbox is selected now, or no more
+	watched atomic.Pointer[view] // of another account's mailbox; nil: none is selected
+	idle    atomic.Bool          // updates are told as they come
 	secure  bool
 	// wantsTLS is set when the client has said STARTTLS and was told OK.
 	wantsTLS bool
@@ -71,9 +71,9 @@ func (s *session) context() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(s.ctx, commandTime)
 }
 
-// by tells the account's history who acts.
-func (s *session) by() account.By {
-	return account.By{Actor: string(s.identity.Account.ID), Protocol: directory.IMAP, Session: s.name, Domain: s.identity.Domain}
+// by tells an account's history who acts; owner is whose account it is.
+func (s *session) by(owner *directory.Identity) account.By {
+	return account.By{Actor: string(s.identity.Account.ID), Protocol: directory.IMAP, Session: s.name, Domain: owner.Domain}
 }
 
 // serve answers commands until the session ends. A defect ends this session only.
@@ -153,7 +153,7 @@ func (s *session) answer(cmd *command) error {
 func (s *session) do(cmd *command, h handler) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	err := h.run(s, cmd)
+	err := s.run(cmd, h)
 	var syntax wire.SyntaxError
 	var told *imap.Error
 	switch {
@@ -189,6 +189,16 @@ func (s *session) do(cmd *command, h handler) error {
 	return s.w().Err()
 }
 
+// run runs the handler, where who has another one's mailbox selected still may see it.
+func (s *session) run(cmd *command, h handler) error {
+	if h.state == inMailbox && s.view != nil && s.view.foreign {
+		if err := s.stay(); err != nil {
+			return err
+		}
+	}
+	return h.run(s, cmd)
+}
+
 // reply writes the tagged response.
 func (s *session) reply(cmd *command, err error) {
 	w := s.w().Raw(cmd.tag)
@@ -220,6 +230,7 @@ func (s *session) watch() {
 	entered := s.entered
 	pushed := make(chan struct{}, 1)
 	pushing, behind := false, false
+	var again <-chan time.Time
 	for {
 		select {
 		case <-s.conn.closed:
@@ -232,6 +243,7 @@ func (s *session) watch() {
 		case <-entered:
 			entered = nil
 		case <-s.viewed:
+		case <-again:
 		case <-changed:
 			behind = true
 		case <-theirs:
@@ -240,9 +252,11 @@ func (s *session) watch() {
 		if entered != nil {
 			continue
 		}
-		changed, theirs = s.account.Changed(), nil
-		if a := s.watched.Load(); a != nil {
-			theirs = a.Changed()
+		changed, theirs, again = s.account.Changed(), nil, nil
+		if v := s.watched.Load(); v != nil {
+			theirs = v.account.Changed()
+			again = time.After(againEvery)
+			s.enterAgain(v)
 		}
 		if why := s.shutOut(); why != "" {
 			s.log.Info("session ended by its account", "reason", why)
@@ -273,6 +287,9 @@ func (s *session) shutOut() (why string) {
 			why = "[AUTHENTICATIONFAILED] The password has changed, log in again"
 		}
 	})
+	if v := s.watched.Load(); why == "" && v != nil {
+		why = v.lost()
+	}
 	return why
 }
 
@@ -289,13 +306,13 @@ func (s *session) end() {
 // turn selects a mailbox, nil: none. The account of the one before is let go, if it is not
 // the client's own.
 func (s *session) turn(v *view) {
-	if old := s.view; old != nil && old.account != s.account {
-		old.account.Close()
+	if old := s.view; old != nil {
+		old.release()
 	}
 	s.view = v
-	var theirs *account.Account
-	if v != nil && v.account != s.account {
-		theirs = v.account
+	var theirs *view
+	if v != nil && v.foreign {
+		theirs = v
 	}
 	if s.watched.Swap(theirs) != theirs {
 		select {

@@ -3,8 +3,6 @@ package imap
 import (
 	"slices"
 
-	"github.com/emersion/go-imap/v2"
-
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
 	"github.com/godwit-mail/godwit/shared/account"
 )
@@ -39,19 +37,26 @@ func (s *session) status(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	if err := s.account.Refresh(ctx); err != nil {
+	p, err := s.place(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	if !p.foreign {
+		if err := p.account.Refresh(ctx); err != nil {
+			return s.fail(err)
+		}
+	}
+	m := p.box()
+	if err := p.account.May(m, account.MayRead); err != nil {
 		return s.fail(err)
 	}
-	m := s.account.State().Mailbox(name)
-	if m == nil {
-		return no(imap.ResponseCodeNonExistent, "No such mailbox")
-	}
-	s.writeStatus(m, items)
+	s.writeStatus(p, m, items)
 	return nil
 }
 
-func (s *session) writeStatus(m *account.Mailbox, items []string) {
-	w := s.w().Raw("* STATUS ").Mailbox(m.Name).Raw(" (")
+func (s *session) writeStatus(p *place, m *account.Mailbox, items []string) {
+	w := s.w().Raw("* STATUS ").Mailbox(p.shown(m.Name)).Raw(" (")
 	for i, name := range items {
 		if i > 0 {
 			w.Raw(" ")
@@ -79,7 +84,7 @@ func (s *session) writeStatus(m *account.Mailbox, items []string) {
 		case "HIGHESTMODSEQ":
 			w.Uint(highestOf(m))
 		case "MAILBOXID":
-			w.Raw("(").Raw(m.ObjectID(s.account.Ref())).Raw(")")
+			w.Raw("(").Raw(m.ObjectID(p.account.Ref())).Raw(")")
 		}
 	}
 	w.Raw(")\r\n")

@@ -89,12 +89,13 @@ func (s *session) store(cmd *command) error {
 	ctx, cancel := s.context()
 	defer cancel()
 	before := v.account.State()
-	modified, err := v.account.StoreFlags(ctx, s.by(), v.id, v.ranges(list), c.mode, c.flags, c.words, c.since)
+	modified, err := v.account.StoreFlags(ctx, s.by(v.owner), v.id, v.ranges(list), c.mode, c.flags, c.words, c.since)
 	if err != nil {
 		return s.fail(err)
 	}
 	failed := v.within(modified)
-	s.tellStored(list, failed, before, c.silent)
+	// What the client has no right to has not changed: then it is told of the outcome.
+	s.tellStored(list, failed, before, c.silent && v.rights&(account.MayKeepSeen|account.MayTrash|account.MayWrite) == account.MayKeepSeen|account.MayTrash|account.MayWrite)
 	if len(failed) > 0 {
 		cmd.code, cmd.text = "MODIFIED "+s.setOf(failed, cmd.uid), "Some were changed meanwhile"
 	}

@@ -28,6 +28,12 @@ func (s *session) update(allowExpunge bool) error {
 		_ = s.w().Flush()
 		return errOver
 	}
+	if v.foreign {
+		if err := s.stay(); err != nil {
+			return err
+		}
+		s.tellRights(now)
+	}
 	if !now.Loaded() {
 		var err error
 		if state, now, err = s.load(v); err != nil || now == nil {

@@ -12,8 +12,11 @@ import (
 // the mailbox that is kept, and then those of which it was told since; a message that is
 // gone keeps its number until the client was told so.
 type view struct {
-	account  *account.Account // whose mailbox it is
+	*place   // whose mailbox it is
 	id       account.MailboxID
+	rights   account.Rights   // as the client was told
+	raw      *account.Mailbox // of which seen is how the client sees it
+	seen     *account.Mailbox
 	readOnly bool
 	box      *account.Mailbox           // as it was when all expunges were told
 	last     *account.Mailbox           // as it was when the client was told something last
@@ -28,13 +31,25 @@ type view struct {
 	contexts []*searchContext
 }
 
-func newView(a *account.Account, m *account.Mailbox, state *account.State, readOnly bool) *view {
-	return &view{account: a, id: m.ID, readOnly: readOnly, box: m, last: m, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
-		keywords: len(m.Keywords)}
+func newView(p *place, m *account.Mailbox, state *account.State, readOnly bool) *view {
+	v := &view{place: p, id: m.ID, readOnly: readOnly, next: m.UIDNext, told: state.ModSeq(), toldGone: state.ModSeq(),
+		keywords: len(m.Keywords), rights: p.account.Rights(m)}
+	v.box = v.now(state)
+	v.last = v.box
+	return v
 }
 
 // now gives the selected mailbox as it is in a state of its account, nil if it is no more.
-func (v *view) now(state *account.State) *account.Mailbox { return state.MailboxByID(v.id) }
+func (v *view) now(state *account.State) *account.Mailbox {
+	m := state.MailboxByID(v.id)
+	if !v.foreign || m == nil {
+		return m
+	}
+	if m != v.raw {
+		v.raw, v.seen = m, v.account.Seen(m)
+	}
+	return v.seen
+}
 
 // span is a range of indexes; to is not in it. The message with sequence number n has index
 // n-1.

@@ -31,6 +31,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/notify/inprocess"
 	"github.com/godwit-mail/godwit/shared/quota"
+	"github.com/godwit-mail/godwit/shared/sharing"
 	"github.com/godwit-mail/godwit/tests/dialog"
 )
 
@@ -120,7 +121,7 @@ func newWorld(t testing.TB) *world {
 	}
 	reads := &reads{Driver: driver}
 	w := &world{t: t, reads: reads, blobs: blob.Store{Driver: reads}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
-		id: directory.Identity{Account: account.NewRef("demo"), Address: "user@demo.test"}, budget: intake.NewBudget(1 << 30)}
+		id: directory.Identity{Account: account.NewRef("demo"), Tenant: "demo", Domain: "demo.test", Address: "user@demo.test"}, budget: intake.NewBudget(1 << 30)}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.store = account.New(account.Config{Journal: dt.Journal, Notify: inprocess.New(), Blobs: w.blobs, Log: log})
 	if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
@@ -128,8 +129,9 @@ func newWorld(t testing.TB) *world {
 	}
 	w.tls, w.trust = gatewaytest.Certificate(t)
 	w.gateway = New(Config{Accounts: w.store, Blobs: w.blobs, Budget: w.budget, TempDir: t.TempDir(), TLS: w.tls, Now: time.Now, Log: log,
-		Login: login.New(login.Config{Directory: w, Records: dt.Records, Now: time.Now, Log: log}),
-		Quota: w})
+		Login:   login.New(login.Config{Directory: w, Records: dt.Records, Now: time.Now, Log: log}),
+		Quota:   w,
+		Sharing: sharing.New(sharing.Config{Accounts: w.store, Directory: dt.Directory, Records: dt.Records, Now: time.Now})})
 	ctx, stop := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	running.Go(func() {

@@ -178,7 +178,7 @@ func (a *Account) SetACL(ctx context.Context, by By, mbox MailboxID, who string,
 	}
 	_, err := a.Do(ctx, by, func(s *State) ([]Op, error) {
 		m := s.MailboxByID(mbox)
-		if err := a.may(m, MayAdminister); err != nil {
+		if err := a.May(m, MayAdminister); err != nil {
 			return nil, err
 		}
 		old := m.Granted(who)
@@ -199,7 +199,7 @@ func (a *Account) SetACL(ctx context.Context, by By, mbox MailboxID, who string,
 func (a *Account) ShareSeen(ctx context.Context, by By, mbox MailboxID, shared bool) error {
 	_, err := a.Do(ctx, by, func(s *State) ([]Op, error) {
 		m := s.MailboxByID(mbox)
-		if err := a.may(m, MayAdminister); err != nil {
+		if err := a.May(m, MayAdminister); err != nil {
 			return nil, err
 		}
 		if m.SharedSeen == shared {

@@ -35,7 +35,7 @@ func (a *Account) Append(ctx context.Context, by By, mailbox string, adds []NewM
 		if m == nil {
 			return nil, noMailbox(mailbox)
 		}
-		if err := a.may(m, MayInsert); err != nil {
+		if err := a.May(m, MayInsert); err != nil {
 			return nil, err
 		}
 		if err := s.room(room.Quota, int64(len(list)), bytes); err != nil {

@@ -41,10 +41,10 @@ func (a *Account) transfer(ctx context.Context, by By, from MailboxID, uids []Ra
 		if dst == nil {
 			return nil, noMailbox(to)
 		}
-		if err := a.may(src, want); err != nil {
+		if err := a.May(src, want); err != nil {
 			return nil, err
 		}
-		if err := a.may(dst, MayInsert); err != nil {
+		if err := a.May(dst, MayInsert); err != nil {
 			return nil, err
 		}
 		res = CopyResult{UIDValidity: dst.UIDValidity}

@@ -17,7 +17,7 @@ func (a *Account) ExpungeMessages(ctx context.Context, by By, mbox MailboxID, ui
 		if m == nil {
 			return nil, noMailboxID(mbox)
 		}
-		if err := a.may(m, MayExpunge); err != nil {
+		if err := a.May(m, MayExpunge); err != nil {
 			return nil, err
 		}
 		expunged = nil

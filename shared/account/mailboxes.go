@@ -20,7 +20,7 @@ func (a *Account) CreateMailbox(ctx context.Context, by By, name, specialUse str
 	_, err = a.Do(ctx, by, func(s *State) ([]Op, error) {
 		above := a.above(s, name)
 		if a.reader.Load() != nil {
-			if err := a.may(above, MayCreate); err != nil {
+			if err := a.May(above, MayCreate); err != nil {
 				return nil, err
 			}
 		}
@@ -100,13 +100,13 @@ func (a *Account) RenameMailbox(ctx context.Context, by By, mbox MailboxID, name
 //
 // RFC 4314, section 4: Moving a mailbox from one parent to another requires the "x" right on the mailbox itself and the "k" right for the new parent.
 func (a *Account) mayRename(s *State, m *Mailbox, name string) error {
-	if err := a.may(m, MayDelete); err != nil {
+	if err := a.May(m, MayDelete); err != nil {
 		return err
 	}
 	if m.ID == Inbox {
 		return kinds.Errorf(kinds.Denied, "account: INBOX is its owner's to rename")
 	}
-	return a.may(a.above(s, name), MayCreate)
+	return a.May(a.above(s, name), MayCreate)
 }
 
 // checkChildren fails unless what is below old may be below name.
@@ -137,8 +137,8 @@ func (a *Account) DeleteMailbox(ctx context.Context, by By, mbox MailboxID) erro
 		switch {
 		case m == nil:
 			return nil, noMailboxID(mbox)
-		case a.may(m, MayDelete) != nil:
-			return nil, a.may(m, MayDelete)
+		case a.May(m, MayDelete) != nil:
+			return nil, a.May(m, MayDelete)
 		case m.ID == Inbox:
 			return nil, kinds.Errorf(kinds.Denied, "account: INBOX is not to be deleted")
 		case s.HasChildren(m.Name):

@@ -34,6 +34,9 @@ func (a *Account) SetMetadata(ctx context.Context, by By, mbox MailboxID, set []
 		if mbox != 0 && m == nil {
 			return nil, noMailboxID(mbox)
 		}
+		if err := a.mayAnnotate(m, set); err != nil {
+			return nil, err
+		}
 		var change []Annotation
 		have := s.annotated(mbox)
 		count, bytes := len(have), s.annotationBytes()
@@ -71,6 +74,21 @@ func (a *Account) SetMetadata(ctx context.Context, by By, mbox MailboxID, set []
 		return []Op{{Metadata: &Metadata{Mailbox: mbox, Entries: change}}}, nil
 	})
 	return err
+}
+
+// Shared tells whether all who see what has the annotation see it, too.
+func (x *Annotation) Shared() bool { return strings.HasPrefix(strings.ToLower(x.Name), "/shared/") }
+
+// mayAnnotate fails unless who uses the account may set annotations: those that all see, by the
+// right to write; the others are the owner's.
+func (a *Account) mayAnnotate(m *Mailbox, set []Annotation) error {
+	if a.reader.Load() == nil {
+		return nil
+	}
+	if slices.ContainsFunc(set, func(x Annotation) bool { return !x.Shared() }) {
+		return kinds.Errorf(kinds.Denied, "account: a private annotation is its owner's")
+	}
+	return a.May(m, MayWrite)
 }
 
 // annotationBytes sums up all annotations of the account.

@@ -23,9 +23,9 @@ func (a *Account) Seen(m *Mailbox) *Mailbox {
 	return m
 }
 
-// may fails unless who uses the account may do all that is asked for with a mailbox; nil is
+// May fails unless who uses the account may do all that is asked for with a mailbox; nil is
 // one that is not there.
-func (a *Account) may(m *Mailbox, want Rights) error {
+func (a *Account) May(m *Mailbox, want Rights) error {
 	if m == nil {
 		return kinds.Errorf(kinds.NotFound, "account: there is no such mailbox")
 	}

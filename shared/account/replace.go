@@ -37,6 +37,12 @@ func (a *Account) Replace(ctx context.Context, by By, from MailboxID, goes uint3
 		if old.UID == 0 {
 			return nil, kinds.Wrap(kinds.NotFound, ErrNoMessage, "")
 		}
+		if err := a.May(src, MayTrash|MayExpunge); err != nil {
+			return nil, err
+		}
+		if err := a.May(dst, MayInsert); err != nil {
+			return nil, err
+		}
 		more := add.Content.Size() - old.Size
 		if held := s.standing.Totals; more > 0 && (Quota{Bytes: room.Quota.Bytes}).Full(held, 0, more) {
 			return nil, kinds.Errorf(kinds.Quota, "account: %d bytes and %d more are over the quota of %d", held.Bytes, more, room.Quota.Bytes)
@@ -46,6 +52,7 @@ func (a *Account) Replace(ctx context.Context, by By, from MailboxID, goes uint3
 		uid, uidValidity = comes.UID, dst.UIDValidity
 		// What goes does so first, so that there is room for one message where there is for none.
 		ops := []Op{{Expunge: &Expunge{Mailbox: from, UIDs: []Range{{First: goes, Last: goes}}}}, {Add: &comes}}
+		ops = append(ops[:1], a.allowed(dst, ops[1:])...)
 		return room.Warn.add(ctx, ops, s.standing.Totals, 0, more), nil
 	})
 	if err != nil {

@@ -74,7 +74,7 @@ func (a *Account) StoreFlags(ctx context.Context, by By, mbox MailboxID, uids []
 //
 // RFC 4314, section 4: STORE operation SHOULD NOT fail if the user has rights to modify at least one flag specified in the STORE
 func (a *Account) storeAllowed(m *Mailbox, f FlagsOp) (ops []Op, err error) {
-	if err := a.may(m, MayRead); err != nil {
+	if err := a.May(m, MayRead); err != nil {
 		return nil, err
 	}
 	rights := a.Rights(m)

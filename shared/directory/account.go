@@ -19,8 +19,9 @@ const maxName = 200
 type NewAccount struct {
 	Address  string
 	Name     string
-	Password string
+	Password string // none for a public one
 	Settings Settings
+	Public   bool
 }
 
 // CreateAccount makes an account with its journal. The journal comes first, then the
@@ -47,8 +48,12 @@ func (d *Directory) CreateAccount(ctx context.Context, s Scope, n NewAccount) (A
 		return Account{}, err
 	}
 	ref := account.NewRef(dom.Tenant)
-	e := entry{Tenant: dom.Tenant, Kind: kindAccount, Created: d.stamp(), Account: ref, Name: n.Name, Settings: n.Settings}
-	if e.Hash, e.Scram, err = d.hasher.make(ctx, n.Password, e.scramParams(l)); err != nil {
+	e := entry{Tenant: dom.Tenant, Kind: kindAccount, Created: d.stamp(), Account: ref, Name: n.Name, Settings: n.Settings, Public: n.Public}
+	if n.Public {
+		if n.Password != "" {
+			return Account{}, kinds.Errorf(kinds.Invalid, "directory: a public account has no password")
+		}
+	} else if e.Hash, e.Scram, err = d.hasher.make(ctx, n.Password, e.scramParams(l)); err != nil {
 		return Account{}, err
 	}
 	if err := d.accounts.Create(ctx, ref, s.by()); err != nil {
@@ -67,6 +72,9 @@ func (d *Directory) CreateAccount(ctx context.Context, s Scope, n NewAccount) (A
 		return Account{}, err
 	}
 	d.log.InfoContext(ctx, "account created", "tenant", dom.Tenant, "domain", dom.Name, "account", ref.ID, "by", s.Actor)
+	if n.Public {
+		return accountFrom(key, e, version), nil
+	}
 	return accountFrom(key, e, version), d.nominate(ctx, s, dom, key)
 }
 
@@ -123,7 +131,7 @@ func (d *Directory) above(ctx context.Context, dom Domain) (levels, error) {
 
 func accountFrom(key string, e entry, version uint64) Account {
 	return Account{Ref: e.Account, Address: key, Domain: domainOf(key), Tag: tag(e.Created, version), Created: e.Created,
-		Name: e.Name, Suspended: e.Suspended, Settings: e.Settings, AppPasswords: e.Apps}
+		Name: e.Name, Suspended: e.Suspended, Settings: e.Settings, AppPasswords: e.Apps, Public: e.Public}
 }
 
 // object reads what is at an address, if it is of the kind and in the scope.
@@ -240,6 +248,9 @@ func (d *Directory) SetPassword(ctx context.Context, s Scope, addr, match, passw
 	if err != nil {
 		return a, err
 	}
+	if e.Public {
+		return Account{}, errPublic()
+	}
 	l, err := d.above(ctx, dom)
 	if err != nil {
 		return a, err
@@ -257,6 +268,10 @@ func (d *Directory) SetPassword(ctx context.Context, s Scope, addr, match, passw
 		return a, err
 	}
 	return accountFrom(key, e, version), d.tell(ctx, s, e)
+}
+
+func errPublic() error {
+	return kinds.Errorf(kinds.Denied, "directory: a public account has no login")
 }
 
 // AddAppPassword gives an account a random password for one program, which is shown
@@ -282,6 +297,9 @@ func (d *Directory) AddAppPassword(ctx context.Context, s Scope, addr, name stri
 		return AppPassword{}, "", err
 	}
 	_, _, _, err = d.changeEntry(ctx, s, addr, "", kindAccount, func(e *entry) error {
+		if e.Public {
+			return errPublic()
+		}
 		if len(e.Apps) >= MaxAppPasswords {
 			return kinds.Errorf(kinds.Limit, "directory: an account has at most %d app passwords", MaxAppPasswords)
 		}

@@ -88,6 +88,9 @@ func (d *Directory) login(ctx context.Context, username string) (*loginAccount, 
 		}
 		switch e.Kind {
 		case kindAccount:
+			if e.Public {
+				return nil, nil
+			}
 			return &loginAccount{at: at, e: e, levels: l}, nil
 		case kindAlias:
 			at, tenant = e.Targets[0], e.Tenant

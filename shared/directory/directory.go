@@ -55,6 +55,7 @@ type Directory struct {
 	graceTime time.Duration
 	lookupTXT func(ctx context.Context, name string) ([]string, error)
 	resolved  *cache[*Resolution]    // by address
+	members   *cache[*Resolution]    // of groups, by their addresses
 	scopes    *cache[any]            // Service, Tenant and Domain by record key
 	salts     atomic.Pointer[[]byte] // key of the salts of those who aren't there
 }
@@ -64,6 +65,7 @@ func New(c Config) *Directory {
 	return &Directory{
 		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords), lookupTXT: c.LookupTXT, graceTime: c.Grace,
 		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
+		members: newCache[*Resolution](c.Now, maxResolved),
 	}
 }
 

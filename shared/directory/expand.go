@@ -184,7 +184,7 @@ func (x *expansion) take(at string, e entry, l levels) {
 		return
 	}
 	x.accounts[id] = true
-	x.r.Recipients = append(x.r.Recipients, Recipient{Account: e.Account, Address: at, Limits: l.limits(e.Settings)})
+	x.r.Recipients = append(x.r.Recipients, Recipient{Account: e.Account, Address: at, Limits: l.limits(e.Settings), Public: e.Public})
 }
 
 // batches parts addresses by domain, in runs that one Get can take, in order.

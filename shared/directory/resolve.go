@@ -22,6 +22,7 @@ type Recipient struct {
 	Account account.Ref
 	Address string // the account's own
 	Limits  Limits
+	Public  bool // it takes mail where anyone may post
 }
 
 // Resolve says which accounts get mail for addr. In this order it is looked for as it

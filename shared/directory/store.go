@@ -83,6 +83,7 @@ func (d *Directory) remove(ctx context.Context, k records.Key, ifVersion uint64)
 func (d *Directory) forget() {
 	d.resolved.clear()
 	d.scopes.clear()
+	d.members.clear()
 }
 
 // change reads a record, changes and writes it. match, when it isn't empty, is the tag

@@ -52,6 +52,7 @@ type Account struct {
 	Suspended    bool   // itself; its domain or tenant may be besides
 	Settings     Settings
 	AppPasswords []AppPassword
+	Public       bool // it belongs to nobody: there is no login, and others of the tenant use it as they are granted
 }
 
 // AppPassword is a random password for one program.
@@ -114,6 +115,7 @@ type entry struct {
 	Barred     bool          `cbor:"11,keyasint,omitempty"` // what the journal was last told: itself, its domain or tenant is suspended
 	Generation uint32        `cbor:"12,keyasint,omitempty"` // of the journal's Access
 	Settings   Settings      `cbor:"13,keyasint"`
+	Public     bool          `cbor:"14,keyasint,omitempty"`
 }
 
 // claim is a tenant's own note of a domain, or of where an account id lives. It is

@@ -33,7 +33,7 @@ func (s *Service) wireGateways() {
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
 		Queue: s.ports.Queue, Judge: s.judge(), Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
-	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota,
+	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota, Sharing: s.sharing,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
 	popper := pop3.New(pop3.Config{Accounts: s.accounts, Login: login, TLS: tls, Log: s.log, Metrics: pop3.NewMetrics(s.registry)})
 

@@ -34,6 +34,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/quota"
 	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
+	"github.com/godwit-mail/godwit/shared/sharing"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -66,6 +67,7 @@ type Service struct {
 	directory   *directory.Directory
 	quota       *quota.Keeper
 	resolver    *resolver.Resolver
+	sharing     *sharing.Sharing
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener
@@ -173,6 +175,7 @@ func (s *Service) wireStores(set ports.Set) {
 	s.resolver = resolver.New(resolver.Config{Servers: st.DNSServers, Timeout: st.DNSTimeout, Cache: st.DNSCache, Validating: st.DNSValidating, Now: now})
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: resolver.Net{Resolver: s.resolver}.LookupTXT})
+	s.sharing = sharing.New(sharing.Config{Accounts: s.accounts, Directory: s.directory, Records: s.ports.Records, Now: now})
 	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})
 }
 

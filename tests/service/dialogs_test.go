@@ -33,3 +33,11 @@ func TestDialoguesAboutAddresses(t *testing.T) {
 		return w.Dialog()
 	})
 }
+
+func TestDialoguesAboutSharing(t *testing.T) {
+	dialog.RunAll(t, "../scripts/sharing/*.txt", func(t *testing.T) dialog.World {
+		w := world.New(t)
+		w.Team()
+		return w.Dialog()
+	})
+}

@@ -64,3 +64,13 @@ c<* ^b OK
 	}
 	w.Admin("PUT", "/v1/accounts/"+address+"/settings", fmt.Sprintf(`{"quota":%d}`, int64(bytes)+room))
 }
+
+// Team makes, beside the demo's accounts, what the scripts about sharing need: Dora, a group of
+// Bob and Dora, and another tenant.
+func (w *World) Team() {
+	w.t.Helper()
+	w.Account("dora@demo.test")
+	w.Admin("POST", "/v1/groups", fmt.Sprintf(`{"address":"team@demo.test","members":[%q,"dora@demo.test"]}`, Bob))
+	w.OtherTenant()
+	w.forget()
+}
