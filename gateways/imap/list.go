@@ -140,7 +140,7 @@ func (s *session) list(cmd *command) error {
 	if err := s.account.Refresh(ctx); err != nil {
 		return s.fail(err)
 	}
-	t := &tree{own: &place{account: s.account, owner: s.identity}, state: s.account.State()}
+	t := &tree{own: s.own(), state: s.account.State()}
 	defer t.release()
 	if l.leads(otherUsers) || l.leads(publicOnes) {
 		if err := s.shareTree(ctx, l, t); err != nil {

@@ -210,7 +210,7 @@ func (s *session) setMetadata(cmd *command) error {
 	}
 	ctx, cancel := s.context()
 	defer cancel()
-	p := &place{account: s.account, owner: s.identity}
+	p := s.own()
 	var id account.MailboxID
 	if name == "" {
 		for _, a := range list {

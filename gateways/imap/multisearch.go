@@ -114,7 +114,7 @@ func (s *session) esearch(cmd *command) error {
 		return s.parseQuery(&c, v, charset)
 	}
 	// What is wrong is said before anything is read.
-	if _, err := parse(&view{account: s.account, box: &account.Mailbox{}}); err != nil {
+	if _, err := parse(&view{place: s.own(), box: &account.Mailbox{}}); err != nil {
 		s.unsave(r)
 		return err
 	}
@@ -195,7 +195,7 @@ func (s *session) sourceViews(sources []source) (views []*view, err error) {
 			}
 			switch {
 			case !own:
-				views = append(views, &view{account: s.account, id: m.ID})
+				views = append(views, &view{place: s.own(), id: m.ID})
 			case len(views) == 0 || views[0] != s.view:
 				views = append([]*view{s.view}, views...)
 			}
@@ -218,7 +218,7 @@ func (s *session) loadView(v *view) error {
 	}
 	v.box = nil
 	if m := v.now(state); m != nil {
-		*v = *newView(v.account, m, state, true)
+		*v = *newView(v.place, m, state, true)
 	}
 	return nil
 }

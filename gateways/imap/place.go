@@ -32,7 +32,8 @@ type place struct {
 // place finds where a name leads. It is to be let go by release. A mailbox of the client's own
 // that has such a name from before there were others goes before.
 func (s *session) place(ctx context.Context, name string) (*place, error) {
-	own := &place{account: s.account, name: strings.TrimSuffix(name, "/"), owner: s.identity}
+	own := s.own()
+	own.name = strings.TrimSuffix(name, "/")
 	space, rest, below := strings.Cut(own.name, "/")
 	if !below || space != otherUsers && space != publicOnes || s.account.State().Mailbox(own.name) != nil {
 		return own, nil
@@ -51,6 +52,9 @@ func (s *session) place(ctx context.Context, name string) (*place, error) {
 	}
 	return p, nil
 }
+
+// own is the client's own account.
+func (s *session) own() *place { return &place{account: s.account, owner: s.identity} }
 
 // noPlace says of an account that is not there what is said of one that grants nothing.
 func noPlace(err error) error {

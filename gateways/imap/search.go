@@ -281,7 +281,7 @@ func (s *session) tellFound(cmd *command, r result, q *query) {
 	}
 	w.Raw("* ESEARCH (TAG ").String(cmd.tag)
 	if q.box != nil {
-		w.Raw(" MAILBOX ").Mailbox(q.box.Name).Raw(" UIDVALIDITY ").Uint(uint64(q.box.UIDValidity))
+		w.Raw(" MAILBOX ").Mailbox(q.view.shown(q.box.Name)).Raw(" UIDVALIDITY ").Uint(uint64(q.box.UIDValidity))
 	}
 	w.Raw(")")
 	if cmd.uid {
