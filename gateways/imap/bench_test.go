@@ -73,6 +73,21 @@ func BenchmarkSelectOf100000(b *testing.B) {
 	}
 }
 
+func BenchmarkSearchUnseenOf100000(b *testing.B) {
+	w := newWorld(b)
+	r := benchClient(b, w)
+	r.run(b, "APPEND INBOX (\\Seen) {3+}\r\nabc")
+	r.run(b, "SELECT INBOX")
+	for n := 1; n < 100_000; n *= 2 {
+		r.run(b, fmt.Sprintf("COPY 1:%d INBOX", min(n, 100_000-n)))
+	}
+	r.run(b, "STORE 80000:100000 -FLAGS.SILENT (\\Seen)")
+	b.ReportAllocs()
+	for b.Loop() {
+		b.SetBytes(r.run(b, "SEARCH UNSEEN"))
+	}
+}
+
 func BenchmarkFetchEnvelopesOf50(b *testing.B) {
 	w := newWorld(b)
 	for i := range 50 {

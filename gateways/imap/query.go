@@ -67,10 +67,13 @@ func (k *key) judge(ctx context.Context, c *candidate) (verdict, error) {
 // combine judges by subs: first by what is cheap, so that contents are looked into only
 // where they decide.
 func (k *key) combine(ctx context.Context, c *candidate) (verdict, error) {
+	if c.m == nil {
+		return k.judgeSubs(ctx, c)
+	}
 	cheap := *c
 	cheap.m = nil
 	result, err := k.judgeSubs(ctx, &cheap)
-	if err != nil || result != unknown || c.m == nil {
+	if err != nil || result != unknown {
 		return result, err
 	}
 	return k.judgeSubs(ctx, c)

@@ -196,6 +196,9 @@ func (s *session) find(cmd *command, q *query) error {
 }
 
 func (q *query) take(c *candidate) {
+	if len(q.hits) == cap(q.hits) { // append grows long lists by a quarter: they would be copied again and again
+		q.hits = slices.Grow(q.hits, max(64, len(q.hits)))
+	}
 	q.hits = append(q.hits, hit{c.index, c.msg.UID, c.msg.ModSeq, c.msg.Date, c.msg.Size, c.msg.Content})
 }
 

@@ -172,6 +172,9 @@ func containsFold(list []string, s string) bool {
 
 // roomForWords fails unless all of the words can have a place in the mailbox.
 func (m *Mailbox) roomForWords(words []string) error {
+	if len(m.Keywords)+len(words) <= MaxKeywords {
+		return nil
+	}
 	var used bits
 	for _, b := range m.blocks {
 		for _, w := range b.words {
