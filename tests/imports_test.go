@@ -34,7 +34,7 @@ var (
 	helpers  = []string{"shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/...", "shared/cloud/cloudtest", "shared/ports/portstest", "shared/resolver/resolvertest"}
 	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "shared/cloud", "functions/*/bootstrap"}
 	gateways = []string{"gateways/smtp/...", "gateways/pop3/...", "gateways/imap/..."}
-	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/...", "functions/sweep/..."}
+	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/...", "functions/sweep/...", "functions/outbound/..."}
 )
 
 var rules = []rule{

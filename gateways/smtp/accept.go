@@ -31,13 +31,19 @@ func (s *session) accept() {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, commitTime)
 	defer cancel()
-	owners := make([]string, len(t.accounts))
+	owners := make([]string, len(t.accounts), len(t.accounts)+1)
 	for i, r := range t.accounts {
 		owners[i] = string(r.Account.ID)
+	}
+	if len(t.remote) > 0 {
+		owners = append(owners, string(s.user.Account.ID))
 	}
 	ref, err := t.in.Put(ctx, s.cfg.Blobs, t.tenant, owners)
 	if err == nil {
 		err = s.enqueue(ctx, t, ref, &sum, judged)
+	}
+	if err == nil && len(t.remote) > 0 {
+		err = s.sendOn(ctx, t, ref, &sum)
 	}
 	if err != nil {
 		s.log.Error("message not stored", "message", t.id, "error", err)
@@ -49,7 +55,7 @@ func (s *session) accept() {
 		s.cfg.Quota.Grow(t.tenant, r.domain, 1, ref.Size)
 	}
 	s.metrics.took(s.flavour(), ref.Size, time.Since(began))
-	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts))
+	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts), "elsewhere", len(t.remote))
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
 }
 

@@ -22,7 +22,7 @@ func (s *session) bdat(args string) {
 	switch {
 	case t == nil:
 		bad = &noSender
-	case len(t.accounts) == 0:
+	case !t.wanted():
 		bad = &noRecipients
 	}
 	if number > uint64(s.cfg.MaxSize) {

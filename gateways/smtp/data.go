@@ -21,7 +21,7 @@ func (s *session) data(args string) {
 		// The two can't be mixed in one transaction (RFC 3030).
 		s.refuse(wrongOrder)
 		return
-	case len(s.mail.accounts) == 0:
+	case !s.mail.wanted():
 		s.refuse(noRecipients)
 		return
 	}
@@ -69,7 +69,7 @@ func (s *session) data(args string) {
 func (s *session) open(t *transaction) {
 	t.begun = time.Now()
 	cfg := intake.Config{Budget: s.cfg.Budget, Dir: s.cfg.TempDir, Max: s.cfg.MaxSize,
-		Relayed: true, AuthServID: s.cfg.Hostname, Now: s.cfg.Now}
+		Relayed: true, Submitted: s.submission, AuthServID: s.cfg.Hostname, Now: s.cfg.Now}
 	if t.trial = s.trial(t); t.trial != nil {
 		cfg.Tap = t.trial
 	}

@@ -30,6 +30,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/senderauth"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // Limits. RFC 5321, section 4.5.3, gives the least that must be possible.
@@ -75,6 +76,11 @@ type Accounts interface {
 	Head(ctx context.Context, ref account.Ref) (account.Head, error)
 }
 
+// Outbound takes mail for other hosts; *spool.Spool does.
+type Outbound interface {
+	Send(ctx context.Context, name string, m *spool.Mail) error
+}
+
 // Quota is what it asks about the quotas of domains and tenants; *quota.Keeper answers.
 type Quota interface {
 	Check(ctx context.Context, tenant string, l directory.Limits, messages, bytes int64) error
@@ -89,6 +95,8 @@ type Config struct {
 	Quota     Quota
 	Blobs     blob.Store
 	Queue     queue.Driver
+	Outbound  Outbound          // nil: mail for other hosts is refused
+	Expire    time.Duration     // of mail for other hosts
 	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks
 	Obey      bool              // what the author's domain wants done with mail that fails
 	Trusted   []netip.Prefix    // peers that are not judged

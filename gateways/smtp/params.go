@@ -19,8 +19,9 @@ const maxParams = 20
 
 // params are what MAIL said beside the sender.
 type params struct {
-	size int64 // announced, 0 if it wasn't
-	utf8 bool
+	size     int64 // announced, 0 if it wasn't
+	utf8     bool
+	eightBit bool
 }
 
 // parseParams reads the parameters of MAIL. What is wrong with them is in the reply.
@@ -48,9 +49,11 @@ func parseParams(s string, maxSize int64) (p params, bad *reply) {
 			}
 			p.size = int64(n)
 		case "BODY":
-			if v := strings.ToUpper(value); v != "7BIT" && v != "8BITMIME" {
+			v := strings.ToUpper(value)
+			if v != "7BIT" && v != "8BITMIME" {
 				return p, &syntax
 			}
+			p.eightBit = v == "8BITMIME"
 		case "SMTPUTF8":
 			if has {
 				return p, &syntax

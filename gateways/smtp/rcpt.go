@@ -54,6 +54,9 @@ func (s *session) rcptTo(args string) {
 func (s *session) recipient(t *transaction, addr address.Address) {
 	res, err := s.cfg.Directory.Resolve(s.ctx, addr)
 	switch {
+	case kinds.Is(err, kinds.Denied) && s.submission && s.cfg.Outbound != nil:
+		s.elsewhere(t, addr)
+		return
 	case err != nil:
 		s.refuseRecipient(err)
 		return

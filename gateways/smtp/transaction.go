@@ -10,6 +10,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/senderauth"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // transaction is what goes on between MAIL and the end of the message.
@@ -21,6 +22,7 @@ type transaction struct {
 	tenant   string // of all its recipients
 	rcpts    []address.Address
 	accounts []recipient
+	remote   []spool.Recipient // elsewhere
 	has      map[account.ID]struct{}
 
 	in     *intake.Intake    // nil until bytes come
@@ -52,6 +54,9 @@ func (t *transaction) add(rcpt address.Address, tenant string, to []recipient) {
 		}
 	}
 }
+
+// wanted tells whether anybody is to get the message.
+func (t *transaction) wanted() bool { return len(t.accounts)+len(t.remote) > 0 }
 
 func (t *transaction) discard() {
 	if t.in != nil {

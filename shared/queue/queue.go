@@ -22,6 +22,8 @@ const (
 const (
 	Deliver = "deliver"
 	Compact = "compact"
+	// Outbound wakes who sends mail to other hosts.
+	Outbound = "outbound"
 )
 
 // Dead gives the name of the dead-letter queue of a queue.

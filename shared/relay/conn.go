@@ -38,17 +38,21 @@ type Conn struct {
 	w     *bufio.Writer
 	hello string
 	ext   map[string]string // extension in upper case, to its parameters
-	stop  func() bool
-	used  bool // a message was sent on it
+	used  bool              // a transaction was begun on it
+	begun bool              // of the last transaction the message itself: nobody knows what came of it when the connection breaks
 }
 
 // Start takes a connection that was just made, waits for the greeting and says EHLO. When
-// ctx ends, so does the connection, whatever it is at. The error is a Reply when the peer
+// ctx ends before that is done, so does the connection. The error is a Reply when the peer
 // answered one, else kinds.Unavailable.
 func Start(ctx context.Context, c net.Conn, host, hello string) (*Conn, error) {
 	conn := &Conn{Host: host, Addr: c.RemoteAddr(), hello: hello}
+	if t, ok := c.(*tls.Conn); ok {
+		state := t.ConnectionState()
+		conn.TLS = &state
+	}
 	conn.over(c)
-	conn.stop = context.AfterFunc(ctx, func() { _ = c.Close() })
+	defer conn.until(ctx)()
 	reply, _, err := conn.answer(greetingTime)
 	if err == nil && !reply.ok() {
 		err = reply
@@ -203,8 +207,11 @@ func (c *Conn) Quit() {
 
 // Abort ends the connection at once.
 func (c *Conn) Abort() {
-	if c.stop != nil {
-		c.stop()
-	}
 	_ = c.conn.Close()
+}
+
+// until ends the connection when ctx ends, before what it returns is called.
+func (c *Conn) until(ctx context.Context) func() bool {
+	conn := c.conn
+	return context.AfterFunc(ctx, func() { _ = conn.Close() })
 }

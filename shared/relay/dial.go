@@ -74,14 +74,43 @@ func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, host string, s Se
 	return d.start(ctx, addr, host)
 }
 
-func (d *Dialer) start(ctx context.Context, addr netip.AddrPort, host string) (*Conn, error) {
-	dial := d.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
+// smart connects to a smarthost.
+func (d *Dialer) smart(ctx context.Context, t Target, h *Smarthost) (c *Conn, err error) {
+	if !h.Implicit {
+		return d.To(ctx, t, h.Security)
 	}
+	over := *d
+	over.Dial = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := d.dial(ctx, network, addr)
+		if err != nil {
+			return nil, err
+		}
+		secure := tls.Client(conn, d.config(h.Host, h.Security))
+		if err := secure.HandshakeContext(ctx); err != nil {
+			conn.Close()
+			return nil, err
+		}
+		return secure, nil
+	}
+	for _, addr := range t.Addrs {
+		if c, err = over.start(ctx, addr, t.Host); err == nil || ctx.Err() != nil {
+			return c, err
+		}
+	}
+	return nil, err
+}
+
+func (d *Dialer) dial(ctx context.Context, network, addr string) (net.Conn, error) {
+	if d.Dial != nil {
+		return d.Dial(ctx, network, addr)
+	}
+	return new(net.Dialer).DialContext(ctx, network, addr)
+}
+
+func (d *Dialer) start(ctx context.Context, addr netip.AddrPort, host string) (*Conn, error) {
 	connect, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
-	conn, err := dial(connect, "tcp", addr.String())
+	conn, err := d.dial(connect, "tcp", addr.String())
 	if err != nil {
 		return nil, kinds.Wrap(kinds.Unavailable, err, "relay: connect")
 	}

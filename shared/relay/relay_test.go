@@ -57,7 +57,7 @@ func send(t *testing.T, script string, e Envelope, body string) (*Conn, []error,
 	}
 	t.Cleanup(c.Abort)
 	e.Size = int64(len(body))
-	results, alive := c.Send(e, strings.NewReader(body))
+	results, alive := c.Send(t.Context(), e, strings.NewReader(body))
 	return c, results, alive
 }
 
@@ -170,7 +170,7 @@ func TestAConnectionIsUsedAgain(t *testing.T) {
 	if !alive || results[0] != nil {
 		t.Fatal(results, alive)
 	}
-	if results, alive := c.Send(Envelope{To: to("b@mx.test"), Size: 3}, strings.NewReader("x\r\n")); !alive || results[0] != nil {
+	if results, alive := c.Send(t.Context(), Envelope{To: to("b@mx.test"), Size: 3}, strings.NewReader("x\r\n")); !alive || results[0] != nil {
 		t.Error(results, alive)
 	}
 	c.Quit()

@@ -1,6 +1,7 @@
 package relay
 
 import (
+	"context"
 	"encoding/base64"
 	"fmt"
 	"io"
@@ -42,8 +43,9 @@ var (
 // has taken it, a Reply when he refused it, else an error of why nobody knows or nobody
 // could (kinds.Unavailable; kinds.Invalid when the message has a CR or LF that stands
 // alone, which never leaves this host). Unless alive, the connection must be ended by
-// Abort.
-func (c *Conn) Send(e Envelope, body io.Reader) (results []error, alive bool) {
+// Abort. It ends with ctx, whatever it is at.
+func (c *Conn) Send(ctx context.Context, e Envelope, body io.Reader) (results []error, alive bool) {
+	defer c.until(ctx)()
 	results = make([]error, len(e.To))
 	all := func(err error) []error {
 		for i := range results {
@@ -61,7 +63,7 @@ func (c *Conn) Send(e Envelope, body io.Reader) (results []error, alive bool) {
 			return all(err), false
 		}
 	}
-	c.used = true
+	c.used, c.begun = true, false
 	open, err := c.envelope(&e, results)
 	if err != nil {
 		_, is := err.(Reply)
@@ -70,6 +72,7 @@ func (c *Conn) Send(e Envelope, body io.Reader) (results []error, alive bool) {
 	if open == 0 {
 		return results, true
 	}
+	c.begun = true
 	reply, err := c.message(&e, body)
 	switch {
 	case err != nil:

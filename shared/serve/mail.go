@@ -31,7 +31,7 @@ func (s *Service) wireGateways() {
 	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry})
 	budget := gateways.NewBudget(st.TempDisk)
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
-		Queue: s.ports.Queue, Judge: s.judge(), Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
+		Queue: s.ports.Queue, Outbound: s.outbound, Expire: st.OutboundExpire, Judge: s.judge(), Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
 	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota, Sharing: s.sharing,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})
@@ -80,18 +80,22 @@ func (s *Service) wireFunctions(parked *spool.Spool) {
 	// What took the process down with it, again and again, is put where people see it.
 	dead := work
 	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Deliver), step.HandleDead, 1
-	s.workers = []*functions.Worker{&work, &dead}
+	s.workers = append(s.workers, &work, &dead)
 	tidy := &compact.Step{Accounts: s.accounts, Log: s.log}
 	// One at a time, so that mail and people come first.
 	smaller := functions.Worker{Queue: s.ports.Queue, Name: queue.Compact, Handle: tidy.Handle, Receivers: 1, Grace: s.patience(), Log: s.log}
 	lost := smaller
 	lost.Name, lost.Handle = queue.Dead(queue.Compact), tidy.HandleDead
 	s.workers = append(s.workers, &smaller, &lost)
+	names := []string{work.Name, dead.Name, smaller.Name, lost.Name}
+	if s.outbound != nil {
+		names = append(names, queue.Outbound, queue.Dead(queue.Outbound))
+	}
 	old := &sweep.Step{Accounts: s.accounts, Directory: s.directory, Now: s.options.Now, Log: s.log,
 		Release: &sweep.Release{Accounts: s.accounts, Directory: s.directory, Blobs: blob.Store{Driver: s.ports.Blobs}, Spool: parked,
 			Queue: s.ports.Queue, Forever: true, Window: s.settings.HistoryWindow, Now: s.options.Now, Log: s.log}}
 	s.background = append(s.background, old.Run)
-	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: []string{work.Name, dead.Name, smaller.Name, lost.Name}})
+	s.registry.MustRegister(&depth{queue: s.ports.Queue, names: names})
 }
 
 // shutdownGateways tells all sessions to say goodbye and waits for them; when ctx ends

@@ -21,6 +21,7 @@ import (
 	"github.com/godwit-mail/godwit/functions"
 	"github.com/godwit-mail/godwit/functions/api"
 	"github.com/godwit-mail/godwit/gateways"
+	"github.com/godwit-mail/godwit/gateways/smtp"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/blob/files"
@@ -68,6 +69,7 @@ type Service struct {
 	quota       *quota.Keeper
 	resolver    *resolver.Resolver
 	sharing     *sharing.Sharing
+	outbound    smtp.Outbound // nil: no mail goes to other hosts
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener
@@ -111,8 +113,11 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	}
 	s.release = append(s.release, machine.close)
 	s.wireStores(machine.Set)
-	s.wireGateways()
 	parked := &spool.Spool{Records: s.ports.Records, Queue: s.ports.Queue, Now: s.options.Now}
+	if err = s.wireOutbound(parked); err != nil {
+		return nil, err
+	}
+	s.wireGateways()
 	s.wireFunctions(parked)
 	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked, st.HistoryWindow), Quota: s.quota,
 		Mail: &api.Mail{Accounts: s.accounts, Blobs: blob.Store{Driver: s.ports.Blobs}},

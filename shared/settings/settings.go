@@ -55,6 +55,16 @@ type Settings struct {
 	SenderTrusted []netip.Prefix // peers whose mail is not judged
 	SenderSealers []string       // domains whose ARC seal is believed
 
+	OutboundWay          string // OutboundOff, OutboundDirect or OutboundSmarthost
+	OutboundSmarthost    string // host:port
+	OutboundTLS          string // of the smarthost: opportunistic, encrypted, verified, implicit
+	OutboundUsername     string
+	OutboundPasswordFile string
+	OutboundPort         int            // of mail exchangers
+	OutboundAllow        []netip.Prefix // networks that are not public and may be sent to
+	OutboundExpire       time.Duration
+	OutboundWorkers      int
+
 	MessageSize      int64 // bytes of one message
 	Connections      int   // at once, per listener
 	ConnectionsPerIP int   // at once, per listener and address
@@ -75,6 +85,13 @@ const (
 	SenderOff  = "off"  // nothing is looked up
 	SenderMark = "mark" // it is judged, and the verdict stands in its header
 	SenderObey = "obey" // and what the author's domain wants done with false mail is done
+)
+
+// How mail goes to other hosts.
+const (
+	OutboundOff       = "off"       // it doesn't: a recipient elsewhere is refused
+	OutboundDirect    = "direct"    // to the mail exchangers of its domain
+	OutboundSmarthost = "smarthost" // all to one host
 )
 
 // Origins tells for each key where its value came from: "default", "FILE:LINE",

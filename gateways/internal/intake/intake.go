@@ -6,8 +6,10 @@ package intake
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/blob"
@@ -39,7 +41,10 @@ type Config struct {
 	// Relayed is set for mail that comes by SMTP: Return-Path fields, and
 	// Authentication-Results of AuthServID, are left out; the header's size and the
 	// number of its Received fields are bounded.
-	Relayed    bool
+	Relayed bool
+	// Submitted is set for mail that our users send: what is missing of Date and Message-ID
+	// is put in (RFC 6409, section 8), and Bcc is taken out, which is nobody's business.
+	Submitted  bool
 	AuthServID string
 	// Tap gets the bytes as they come, before anything is left out; its errors don't count.
 	Tap io.Writer
@@ -54,6 +59,7 @@ type Intake struct {
 	store   store
 	scanner *message.Scanner
 	filter  *header.Filter // nil unless Relayed
+	has     struct{ date, id bool }
 	taken   int64
 	err     error
 	done    bool
@@ -65,7 +71,11 @@ func New(cfg Config) *Intake {
 	in.store.budget, in.store.dir = cfg.Budget, cfg.Dir
 	in.gather.budget, in.gather.framer = cfg.Budget, blob.NewFramer(&in.store)
 	if cfg.Relayed {
-		in.filter = header.NewFilter(sink{in}, header.Options{Drop: in.forged})
+		options := header.Options{Drop: in.forged}
+		if cfg.Submitted {
+			options.Drop, options.End = in.unfit, in.missing
+		}
+		in.filter = header.NewFilter(sink{in}, options)
 	}
 	return in
 }
@@ -76,6 +86,35 @@ func New(cfg Config) *Intake {
 func (in *Intake) forged(name string, value []byte) bool {
 	f := header.Field{Name: []byte(name)}
 	return f.Is("Return-Path") || f.Is("Authentication-Results") && header.ValueHasID(value, in.cfg.AuthServID)
+}
+
+// unfit tells whether a field of a submitted message is left out, and notes what is there.
+func (in *Intake) unfit(name string, value []byte) bool {
+	f := header.Field{Name: []byte(name)}
+	in.has.date = in.has.date || f.Is("Date")
+	in.has.id = in.has.id || f.Is("Message-ID")
+	return in.forged(name, value) || f.Is("Bcc") || f.Is("Resent-Bcc")
+}
+
+// missing gives the fields that a submitted message lacks.
+//
+// RFC 6409, section 8.2 and 8.3: The MSA MAY add a Date, and a valid Message-ID, if it lacks one.
+func (in *Intake) missing() []byte {
+	var b []byte
+	if !in.has.date {
+		b = append(b, "Date: "+in.now().UTC().Format("Mon, 02 Jan 2006 15:04:05 -0700")+"\r\n"...)
+	}
+	if !in.has.id {
+		b = append(b, "Message-ID: <"+strings.ToLower(rand.Text())+"@"+in.cfg.AuthServID+">\r\n"...)
+	}
+	return b
+}
+
+func (in *Intake) now() time.Time {
+	if in.cfg.Now == nil {
+		return time.Now()
+	}
+	return in.cfg.Now()
 }
 
 // Write takes the next bytes. The first error sticks: ErrSize, ErrHeader, ErrLoop (all
@@ -159,11 +198,7 @@ func (in *Intake) Put(ctx context.Context, blobs blob.Store, tenant string, owne
 	if in.err != nil || !in.done {
 		return blob.Ref{}, errors.Join(in.err, kinds.Errorf(kinds.Internal, "intake: not finished"))
 	}
-	now := time.Now
-	if in.cfg.Now != nil {
-		now = in.cfg.Now
-	}
-	return blobs.PutFrames(ctx, blob.NewName(tenant, now()), blob.Header{Owners: owners}, in.gather.framer, &in.store)
+	return blobs.PutFrames(ctx, blob.NewName(tenant, in.now()), blob.Header{Owners: owners}, in.gather.framer, &in.store)
 }
 
 // Commit is Finish and Put.

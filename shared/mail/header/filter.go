@@ -19,6 +19,9 @@ type Options struct {
 	// Drop says whether a field is left out. value is the text after the colon with its
 	// folds and line end; it is valid during the call only. Nil drops nothing.
 	Drop func(name string, value []byte) bool
+	// End gives what is put at the end of the header section, before its empty line: whole
+	// fields. Nil, or of a message without a header section: nothing.
+	End func() []byte
 	// MaxSection bounds the header section, the empty line included; beyond it Write
 	// fails with kinds.Limit.
 	MaxSection int64
@@ -145,6 +148,11 @@ func (f *Filter) endLine() error {
 	}
 	if IsEmpty(line) {
 		f.body = true
+		if f.o.End != nil {
+			if _, err := f.w.Write(f.o.End()); err != nil {
+				return err
+			}
+		}
 		return f.flush()
 	}
 	f.line = len(f.field)

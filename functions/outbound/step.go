@@ -1,0 +1,286 @@
+// Package outbound sends mail to other hosts. A job of its queue only says which mail to
+// look at: the mail's record says what is open, and keeps what was done.
+package outbound
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/fxamacker/cbor/v2"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/relay"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+// Sender sends a message to recipients of one domain; *relay.Sender.
+type Sender interface {
+	Send(ctx context.Context, domain string, e relay.Envelope, open func() (io.ReadCloser, error)) []relay.Result
+}
+
+// Step is the function. Safe for concurrent use.
+type Step struct {
+	Spool   *spool.Spool
+	Blobs   blob.Store
+	Queue   queue.Driver // to which notifications go as mail
+	Sender  Sender
+	Host    string // our name in notifications
+	Now     func() time.Time
+	Log     *slog.Logger
+	Metrics *Metrics // may be nil
+}
+
+// Times of one round.
+const (
+	domains     = 10              // that are sent to at once
+	attemptTime = 6 * time.Minute // for one of them
+	// roundTime is when no new attempt is begun any more, so that all end within the lease.
+	roundTime = 8 * time.Minute
+	pumpEvery = 10 * time.Second
+	pumpPage  = 500
+)
+
+// Metrics of what is sent.
+type Metrics struct {
+	tried   *prometheus.CounterVec
+	seconds prometheus.Histogram
+}
+
+// NewMetrics registers the metrics, once a process.
+func NewMetrics(r prometheus.Registerer) *Metrics {
+	m := &Metrics{
+		tried: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_outbound_recipients_total",
+			Help: "Recipients elsewhere that were tried, by what came of it."}, []string{"result"}),
+		seconds: prometheus.NewHistogram(prometheus.HistogramOpts{Name: "godwit_outbound_seconds",
+			Help: "Seconds from acceptance until another host had the message.", Buckets: prometheus.ExponentialBuckets(0.01, 4, 12)}),
+	}
+	r.MustRegister(m.tried, m.seconds)
+	return m
+}
+
+// Handle looks at the mails that a batch of jobs names.
+func (s *Step) Handle(ctx context.Context, batch []queue.Received) []error {
+	errs := make([]error, len(batch))
+	var all sync.WaitGroup
+	for i := range batch {
+		all.Go(func() {
+			var w spool.Wake
+			if err := cbor.Unmarshal(batch[i].Body, &w); err != nil {
+				s.Log.Error("a job that names no mail", "error", err)
+				return
+			}
+			errs[i] = s.look(ctx, w.ID)
+		})
+	}
+	all.Wait()
+	return errs
+}
+
+// HandleDead takes what killed its process. The mail comes again by its time.
+func (s *Step) HandleDead(ctx context.Context, batch []queue.Received) []error {
+	for i := range batch {
+		s.Log.Error("a job for mail to other hosts failed too often; the mail is tried again by its time", "job", batch[i].ID)
+	}
+	return make([]error, len(batch))
+}
+
+// Run wakes mails when their time has come, until ctx ends.
+func (s *Step) Run(ctx context.Context) {
+	for {
+		if err := s.Pump(ctx); err != nil && ctx.Err() == nil {
+			s.Log.Warn("looking for mail that is due", "error", err)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pumpEvery):
+		}
+	}
+}
+
+// Pump wakes the mails whose time has come.
+func (s *Step) Pump(ctx context.Context) error {
+	ids, err := s.Spool.Due(ctx, pumpPage)
+	if err != nil {
+		return err
+	}
+	for _, id := range ids {
+		if err := s.Spool.Wake(ctx, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// look does a round of one mail.
+func (s *Step) look(ctx context.Context, id string) error {
+	m, err := s.Spool.Lease(ctx, id)
+	switch {
+	case kinds.Is(err, kinds.NotFound), kinds.Is(err, kinds.Conflict):
+		return nil // done, or another's
+	case err != nil:
+		return err
+	}
+	// What a round before has found out and could not tell any more.
+	if err := s.tell(ctx, m); err != nil {
+		return err
+	}
+	if err := s.round(ctx, m); err != nil {
+		return err
+	}
+	if err := s.tell(ctx, m); err != nil {
+		return err
+	}
+	return s.Spool.Release(ctx, m)
+}
+
+// round tries all recipients that are due, by domain.
+func (s *Step) round(ctx context.Context, m *spool.Mail) error {
+	byDomain := map[string][]*spool.Recipient{}
+	now := s.Now()
+	for i := range m.To {
+		if r := &m.To[i]; r.State == spool.Open && !time.UnixMilli(r.DueMS).After(now) {
+			byDomain[r.Domain()] = append(byDomain[r.Domain()], r)
+		}
+	}
+	var mu sync.Mutex // of the mail
+	var all sync.WaitGroup
+	room := make(chan struct{}, domains)
+	var failed error
+	for domain, to := range byDomain {
+		room <- struct{}{}
+		if s.Now().Sub(now) > roundTime || ctx.Err() != nil {
+			break // the others are due still
+		}
+		all.Go(func() {
+			defer func() { <-room }()
+			results := s.attempt(ctx, m, domain, to)
+			mu.Lock()
+			defer mu.Unlock()
+			for i, r := range to {
+				s.judge(m, r, results[i])
+			}
+			// At once: when we die now, they would get it twice. Release does it if this was all.
+			if !done(m) {
+				if err := s.Spool.Note(ctx, m); err != nil {
+					failed = err
+				}
+			}
+		})
+	}
+	all.Wait()
+	return failed
+}
+
+// done tells whether everybody has the mail.
+func done(m *spool.Mail) bool {
+	return !slices.ContainsFunc(m.To, func(r spool.Recipient) bool { return r.State != spool.Sent })
+}
+
+// attempt sends to the recipients in one domain.
+func (s *Step) attempt(ctx context.Context, m *spool.Mail, domain string, to []*spool.Recipient) []relay.Result {
+	ctx, cancel := context.WithTimeout(ctx, attemptTime)
+	defer cancel()
+	e := relay.Envelope{From: m.From, Size: int64(len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, Return: m.Return, ID: m.EnvID}
+	for _, r := range to {
+		e.To = append(e.To, relay.Recipient{Address: r.Address, Notify: r.Notify, Origin: r.Origin})
+	}
+	return s.Sender.Send(ctx, domain, e, func() (io.ReadCloser, error) { return s.content(ctx, m, m.Blob.Size) })
+}
+
+// judge notes what came of a recipient.
+func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
+	now := s.Now()
+	r.Tries++
+	r.Host, r.Said, r.Status = result.Host, "", "2.0.0"
+	word := "sent"
+	switch reply, said := result.Err.(relay.Reply); {
+	case result.Err == nil:
+		r.State = spool.Sent
+	case said && reply.Permanent(), kinds.Is(result.Err, kinds.Invalid):
+		r.State, word = spool.Failed, "refused"
+	case kinds.Is(result.Err, kinds.Throttled): // nobody tried
+		r.Tries--
+		r.DueMS, word = now.Add(jitter(5*time.Second)).UnixMilli(), "busy"
+	default:
+		word = "delayed"
+		r.DueMS = now.Add(jitter(backoff(r.Tries))).UnixMilli()
+		if r.DueMS >= m.ExpiresMS {
+			r.DueMS = m.ExpiresMS - 1 // once more before the end
+		}
+		if now.UnixMilli() >= m.ExpiresMS-1 {
+			r.State, word = spool.Failed, "expired"
+		}
+	}
+	if result.Err != nil {
+		r.Status, r.Said = statusOf(result.Err), result.Err.Error()
+		r.Said = r.Said[:min(len(r.Said), 1000)]
+		if _, said := result.Err.(relay.Reply); !said {
+			r.Host = "" // which said nothing
+		}
+	}
+	if s.Metrics != nil {
+		s.Metrics.tried.WithLabelValues(word).Inc()
+		if word == "sent" {
+			s.Metrics.seconds.Observe(now.Sub(time.UnixMilli(m.AcceptedMS)).Seconds())
+		}
+	}
+	s.Log.Info("mail to another host", "message", m.Correlation, "tenant", m.Tenant, "domain", r.Domain(), "result", word, "tries", r.Tries,
+		"host", r.Host, "status", r.Status)
+}
+
+// statusOf is the status of RFC 3463 for an error.
+func statusOf(err error) string {
+	reply, said := err.(relay.Reply)
+	switch {
+	case said && reply.Enhanced != "":
+		return reply.Enhanced
+	case said && reply.Permanent():
+		return "5.0.0"
+	case kinds.Is(err, kinds.Invalid):
+		return "5.6.0"
+	}
+	return "4.4.1" // no answer from host
+}
+
+// backoff is how long after so many tries the next one comes.
+//
+// RFC 5321, section 4.5.4.1: the retry interval SHOULD be at least 30 minutes; however, more sophisticated and variable strategies will be beneficial; two tries in the first hour.
+func backoff(tries int) time.Duration {
+	steps := []time.Duration{time.Minute, 3 * time.Minute, 10 * time.Minute, 20 * time.Minute, 40 * time.Minute, time.Hour, 2 * time.Hour, 4 * time.Hour}
+	return steps[min(max(tries, 1), len(steps))-1]
+}
+
+func jitter(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5) }
+
+// content opens the message: what stands before it, and the first n octets of the blob.
+func (s *Step) content(ctx context.Context, m *spool.Mail, n int64) (io.ReadCloser, error) {
+	body, err := s.Blobs.Open(ctx, m.Blob, 0, n)
+	if err != nil {
+		return nil, err
+	}
+	return &joined{head: slices.Clone(m.Head), ReadCloser: body}, nil
+}
+
+// joined is bytes, then a reader.
+type joined struct {
+	head []byte
+	io.ReadCloser
+}
+
+func (j *joined) Read(p []byte) (int, error) {
+	if len(j.head) > 0 {
+		n := copy(p, j.head)
+		j.head = j.head[n:]
+		return n, nil
+	}
+	return j.ReadCloser.Read(p)
+}

@@ -1,0 +1,316 @@
+package relay
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/emersion/go-sasl"
+
+	"github.com/godwit-mail/godwit/shared/kinds"
+)
+
+// Smarthost is a host that takes all mail.
+type Smarthost struct {
+	Host     string
+	Port     uint16
+	Security Security
+	Implicit bool // TLS from the start
+	Username string
+	Password string // both "": nobody logs in
+}
+
+// Sender sends mail: to the hosts of a domain, or all to one. Safe for concurrent use.
+type Sender struct {
+	Hosts     *Hosts
+	Dialer    *Dialer
+	Smarthost *Smarthost // nil: direct
+	Now       func() time.Time
+
+	mu   sync.Mutex
+	idle map[string][]*parked  // connections that wait for more, by domain
+	busy map[string]*slots     // deliveries under way, by domain
+	down map[string]*downState // domains of which no host could be reached
+}
+
+type parked struct {
+	*Conn
+	since time.Time
+	sent  int
+}
+
+// slots are those who send to a domain, and those who wait to.
+type slots struct {
+	room  chan struct{}
+	users int
+}
+
+type downState struct {
+	until time.Time
+	why   error
+}
+
+// Limits of what is sent at once.
+const (
+	maxBusy   = 20               // connections to the hosts of one domain
+	maxIdle   = 4                // that wait for more mail
+	idleTime  = 20 * time.Second // so long
+	perConn   = 100              // messages on one connection
+	downTime  = 5 * time.Minute  // in which a domain is not asked again whose hosts are all down
+	maxDown   = 10_000
+	directory = 50 * time.Second // to find a domain's hosts
+	busyTime  = 2 * time.Second  // to wait for others to end
+)
+
+// Result is what came of one recipient.
+type Result struct {
+	Err  error  // nil: the other side has the message; a Reply: it said no; else nobody knows or nobody was there
+	Host string // that answered, "" if none did
+}
+
+// ErrBusy is the error when as much is being sent to a domain as may be.
+var ErrBusy = kinds.Errorf(kinds.Throttled, "relay: enough is being sent to this domain")
+
+// Send sends a message to recipients of one domain. open gives its bytes, as often as they
+// are needed.
+func (s *Sender) Send(ctx context.Context, domain string, e Envelope, open func() (io.ReadCloser, error)) []Result {
+	results := make([]Result, len(e.To))
+	fill := func(err error) []Result {
+		for i := range results {
+			results[i].Err = err
+		}
+		return results
+	}
+	key := domain
+	if s.Smarthost != nil {
+		key = ""
+	}
+	if err := s.enter(ctx, key); err != nil {
+		return fill(err)
+	}
+	defer s.leave(key)
+	if c := s.take(key); c != nil {
+		if s.over(ctx, c, key, e, open, results) {
+			return results
+		}
+	}
+	targets, err := s.targets(ctx, domain)
+	if err != nil {
+		return fill(err)
+	}
+	last := error(kinds.Errorf(kinds.Unavailable, "relay: no host of the domain could be reached"))
+	for _, t := range targets {
+		c, err := s.connect(ctx, t)
+		if err != nil {
+			// What a host says before it knows of the mail is no word about it.
+			last = kinds.Errorf(kinds.Unavailable, "%s: %w", t.Host, err)
+			continue
+		}
+		if s.over(ctx, &parked{Conn: c}, key, e, open, results) {
+			return results
+		}
+		last = results[0].Err
+	}
+	s.failed(key, last)
+	return fill(last)
+}
+
+// over sends on a connection. It is false when the connection broke before the message
+// was begun, so that another may be tried.
+func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, open func() (io.ReadCloser, error), results []Result) bool {
+	body, err := open()
+	if err != nil {
+		c.Quit()
+		for i := range results {
+			results[i] = Result{Err: err}
+		}
+		return true
+	}
+	defer body.Close()
+	said, alive := c.Send(ctx, e, body)
+	for i, err := range said {
+		results[i] = Result{err, c.name()}
+	}
+	if alive {
+		s.park(key, c)
+		return true
+	}
+	c.Abort()
+	return c.begun || ctx.Err() != nil || errors.Is(said[0], errLineEnd)
+}
+
+// name is what a host is called in reports.
+func (c *Conn) name() string {
+	if c.Host != "" {
+		return c.Host
+	}
+	host, _, _ := net.SplitHostPort(c.Addr.String())
+	return "[" + host + "]"
+}
+
+func (s *Sender) targets(ctx context.Context, domain string) ([]Target, error) {
+	ctx, cancel := context.WithTimeout(ctx, directory)
+	defer cancel()
+	if s.Smarthost == nil {
+		return s.Hosts.Find(ctx, domain)
+	}
+	addrs, _, err := s.Hosts.Resolver.Addrs(ctx, s.Smarthost.Host)
+	if len(addrs) == 0 {
+		return nil, kinds.Wrap(kinds.Unavailable, err, "relay: the smarthost's address")
+	}
+	t := Target{Host: s.Smarthost.Host}
+	for _, a := range addrs {
+		t.Addrs = append(t.Addrs, netip.AddrPortFrom(a, s.Smarthost.Port))
+	}
+	return []Target{t}, nil
+}
+
+// connect makes a connection that can be sent on.
+func (s *Sender) connect(ctx context.Context, t Target) (*Conn, error) {
+	h := s.Smarthost
+	if h == nil {
+		return s.Dialer.To(ctx, t, Opportunistic)
+	}
+	c, err := s.Dialer.smart(ctx, t, h)
+	if err != nil || h.Username == "" {
+		return c, err
+	}
+	if c.TLS == nil && h.Security != Opportunistic {
+		c.Abort()
+		return nil, noTLS
+	}
+	client := sasl.NewPlainClient("", h.Username, h.Password)
+	if methods := " " + strings.ToUpper(c.ext["AUTH"]) + " "; !strings.Contains(methods, " PLAIN ") && strings.Contains(methods, " LOGIN ") {
+		client = sasl.NewLoginClient(h.Username, h.Password)
+	}
+	if err := c.Login(client); err != nil {
+		c.Abort()
+		// That we can't log in is a mistake here, and no word about the recipients.
+		return nil, kinds.Errorf(kinds.Unavailable, "relay: the smarthost takes no login: %s", err)
+	}
+	return c, nil
+}
+
+// enter waits, not for long, until not too much is being sent to a domain.
+func (s *Sender) enter(ctx context.Context, key string) error {
+	s.mu.Lock()
+	if d := s.down[key]; d != nil {
+		if s.Now().Before(d.until) {
+			s.mu.Unlock()
+			return d.why
+		}
+		delete(s.down, key)
+	}
+	if s.busy == nil {
+		s.busy, s.idle, s.down = map[string]*slots{}, map[string][]*parked{}, map[string]*downState{}
+	}
+	b := s.busy[key]
+	if b == nil {
+		b = &slots{room: make(chan struct{}, maxBusy)}
+		s.busy[key] = b
+	}
+	b.users++
+	s.mu.Unlock()
+	ctx, cancel := context.WithTimeout(ctx, busyTime)
+	defer cancel()
+	select {
+	case b.room <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		s.gone(key, b)
+		return ErrBusy
+	}
+}
+
+func (s *Sender) leave(key string) {
+	s.mu.Lock()
+	b := s.busy[key]
+	s.mu.Unlock()
+	<-b.room
+	s.gone(key, b)
+}
+
+// gone forgets a domain to which nobody sends.
+func (s *Sender) gone(key string, b *slots) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if b.users--; b.users == 0 {
+		delete(s.busy, key)
+	}
+}
+
+// failed notes that no host of a domain could be reached, so that what else is for it does
+// not wait for that again.
+func (s *Sender) failed(key string, why error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for old := range s.down {
+		if len(s.down) < maxDown {
+			break
+		}
+		delete(s.down, old)
+	}
+	s.down[key] = &downState{s.Now().Add(downTime), why}
+}
+
+// take gives a connection that waits, nil if there is none.
+func (s *Sender) take(key string) *parked {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	list := s.idle[key]
+	for len(list) > 0 {
+		c := list[len(list)-1]
+		list = list[:len(list)-1]
+		if s.idle[key] = list; len(list) == 0 {
+			delete(s.idle, key)
+		}
+		if s.Now().Sub(c.since) < idleTime {
+			return c
+		}
+		c.Abort()
+	}
+	return nil
+}
+
+// park keeps a connection for the next mail.
+func (s *Sender) park(key string, c *parked) {
+	c.since = s.Now()
+	c.sent++
+	s.mu.Lock()
+	room := c.sent < perConn && len(s.idle[key]) < maxIdle
+	if room {
+		s.idle[key] = append(s.idle[key], c)
+	}
+	s.mu.Unlock()
+	if !room {
+		c.Quit()
+	}
+}
+
+// Tidy ends connections that have waited too long, all of them if all is set.
+func (s *Sender) Tidy(all bool) {
+	s.mu.Lock()
+	var old []*parked
+	for key, list := range s.idle {
+		kept := list[:0]
+		for _, c := range list {
+			if all || s.Now().Sub(c.since) >= idleTime {
+				old = append(old, c)
+			} else {
+				kept = append(kept, c)
+			}
+		}
+		if s.idle[key] = kept; len(kept) == 0 {
+			delete(s.idle, key)
+		}
+	}
+	s.mu.Unlock()
+	for _, c := range old {
+		c.Quit()
+	}
+}
