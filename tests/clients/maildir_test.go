@@ -1,0 +1,79 @@
+//go:build clients
+
+package clients_test
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+)
+
+// mbsync 1.4 uses UIDPLUS, LITERAL-, NAMESPACE and COMPRESS, not QRESYNC.
+func mbsyncKeepsInStep(st *station) {
+	root := filepath.Join(st.dir, "mail")
+	if err := os.MkdirAll(root, 0o700); err != nil {
+		st.t.Fatal(err)
+	}
+	config := st.write("mbsyncrc", fmt.Sprintf("IMAPAccount a\nHost %s\nPort %s\nUser %s\nPass \"%s\"\nSSLType IMAPS\nCertificateFile %s\n\nIMAPStore far\nAccount a\n\n"+
+		"MaildirStore near\nPath %s/\nInbox %s/INBOX\n\nChannel all\nFar :far:\nNear :near:\nPatterns INBOX Archive\nSync All\nCreate Both\nExpunge Both\nSyncState *\n",
+		st.host, st.port, st.user, st.password, st.cert, root, root))
+	st.twoWay(filepath.Join(root, "INBOX"), filepath.Join(root, "Archive"), func(do func(string, ...string)) {
+		do("mbsync", "-c", config, "all")
+	})
+}
+
+func offlineimapKeepsInStep(st *station) {
+	root := filepath.Join(st.dir, "mail")
+	config := st.write("offlineimaprc", fmt.Sprintf("[general]\naccounts = a\nmetadata = %s/meta\n[Account a]\nlocalrepository = near\nremoterepository = far\n"+
+		"[Repository near]\ntype = Maildir\nlocalfolders = %s\nsep = /\n[Repository far]\ntype = IMAP\nremotehost = %s\nremoteport = %s\nremoteuser = %s\nremotepass = %s\n"+
+		"ssl = yes\nsslcacertfile = %s\nfolderfilter = lambda f: f in ['INBOX', 'Archive']\nmaxconnections = 2\n",
+		st.dir, root, st.host, st.port, st.user, st.password, st.cert))
+	st.twoWay(filepath.Join(root, "INBOX"), filepath.Join(root, "Archive"), func(do func(string, ...string)) {
+		do("offlineimap", "-c", config, "-o", "-u", "quiet")
+	})
+}
+
+// getmail takes mail one way, by UID.
+func getmailTakesMailOnce(st *station) {
+	c := st.client()
+	st.fill(c)
+	root := filepath.Join(st.dir, "mail")
+	for _, sub := range []string{"cur", "new", "tmp"} {
+		if err := os.MkdirAll(filepath.Join(root, sub), 0o700); err != nil {
+			st.t.Fatal(err)
+		}
+	}
+	user := ""
+	if os.Getuid() == 0 { // for whom getmail delivers nothing
+		user = "user = nobody\n"
+		for _, sub := range []string{"", "cur", "new", "tmp"} {
+			if err := os.Chown(filepath.Join(root, sub), 65534, -1); err != nil {
+				st.t.Fatal(err)
+			}
+		}
+		for _, dir := range []string{filepath.Dir(st.dir), st.dir} {
+			if err := os.Chmod(dir, 0o755); err != nil {
+				st.t.Fatal(err)
+			}
+		}
+	}
+	rc := func(deletes bool) string {
+		return st.write("getmailrc", fmt.Sprintf("[retriever]\ntype = SimpleIMAPSSLRetriever\nserver = %s\nport = %s\nusername = %s\npassword = %s\nca_certs = %s\n"+
+			"mailboxes = (\"INBOX\",)\n[destination]\ntype = Maildir\npath = %s/\n%s[options]\nread_all = false\ndelete = %t\nverbose = 0\n",
+			st.host, st.port, st.user, st.password, st.cert, root, user, deletes))
+	}
+	args := []string{"--getmaildir", st.dir, "--rcfile", rc(false)}
+	st.run("getmail", args...)
+	if n := len(st.maildir(root)); n != synced {
+		st.t.Errorf("getmail took %d messages", n)
+	}
+	st.again("getmail", args...)
+	if n := len(st.maildir(root)); n != synced {
+		st.t.Errorf("after the second run there are %d messages", n)
+	}
+	rc(true)
+	st.again("getmail", args...)
+	if n := st.messages(c, "INBOX"); n != 0 {
+		st.t.Errorf("getmail was to delete what it has, and left %d", n)
+	}
+}
