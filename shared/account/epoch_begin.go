@@ -4,7 +4,6 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/journal"
@@ -103,35 +102,38 @@ func (s *Store) endPartition(ctx context.Context, ref Ref, head Head, r renewed,
 func closing(ref Ref, last Head, seq uint64, r renewed, by By, now time.Time) *Entry {
 	ops := []Op{{Close: &Close{Reason: r.reason()}}}
 	e := &Entry{Version: Version, MinReader: minReader(ops), Epoch: ref.Epoch, Seq: seq, Time: max(Millis(now), last.Time),
-		Op: endEpoch + strconv.FormatUint(uint64(r.epoch), 10), By: by, Ops: ops, Standing: last.Standing}
+		Op: "end-before-epoch-" + strconv.FormatUint(uint64(r.epoch), 10), By: by, Ops: ops, Standing: last.Standing}
 	e.Standing.Closed = r.reason()
 	return e
 }
 
-// endEpoch begins the operation ids of entries that close an epoch.
-const endEpoch = "end-before-epoch-"
-
 // startPartition closes the epoch that is over behind its last valid entry and writes the
 // first entry of the next. Whoever does so writes the same, but for the floor.
 func (s *Store) startPartition(ctx context.Context, ref, next Ref, by By) error {
+	taken := uint64(0)
 	for range maxTries {
 		now := s.cfg.Now()
-		last, closed, err := s.lastValid(ctx, ref)
+		last, err := s.lastValid(ctx, ref)
 		if err != nil {
 			return err
 		}
-		r, over := renewal(last.Standing.Closed)
+		r, closed := renewal(last.Standing.Closed)
 		if !closed {
 			r = renewed{epoch: next.Epoch, was: last.Standing.Closed}
-			head := Head{Seq: last.Seq, Time: last.Time, Standing: last.Standing}
-			fence := closing(ref, head, last.Seq+1, r, by, now)
-			if err := s.append(ctx, ref.Partition(), fence, now); kinds.Is(err, kinds.Conflict) {
-				continue // somebody who did not know wrote one more
-			} else if err != nil {
+			fence := closing(ref, last, last.Seq+1, r, by, now)
+			err := s.append(ctx, ref.Partition(), fence, now)
+			switch {
+			case err == nil:
+				last = Head{Seq: fence.Seq, Time: fence.Time, Standing: fence.Standing}
+			case !kinds.Is(err, kinds.Conflict):
 				return err
+			case taken != fence.Seq:
+				taken = fence.Seq
+				continue // by somebody who did not know, or by what does not follow
 			}
-			last = fence
-		} else if !over || r.epoch != next.Epoch {
+			// Else what does not follow is in the place: nothing can come between, either.
+		}
+		if r.epoch != next.Epoch {
 			return kinds.Errorf(kinds.Corrupt, "account %s: it is closed twice, for different epochs", ref.Partition())
 		}
 		ops := []Op{{Epoch: &Epoch{From: ref.Epoch, UIDFloor: epochFloor(next.Epoch, now), Closed: r.was}}}
@@ -150,61 +152,94 @@ func epochFloor(epoch uint32, now time.Time) uint32 {
 	return uint32(min(now.Unix()+int64(epoch)*2*epochGap+rand.Int64N(epochGap), 1<<32-1-epochGap))
 }
 
-// lastValid gives the last of the entries none before which is missing, from the snapshot on
-// or, where the end of the journal hangs in the air, from the first; and whether that closes the
-// epoch.
-func (s *Store) lastValid(ctx context.Context, ref Ref) (e *Entry, closes bool, err error) {
+// lastValid gives the last entry of those that follow from each other, from the newest snapshot
+// on or, where the end of the journal hangs in the air, from as far back as there is something.
+func (s *Store) lastValid(ctx context.Context, ref Ref) (Head, error) {
 	items, err := s.cfg.Journal.Tail(ctx, ref.Partition(), 2)
 	if err != nil {
-		return nil, false, err
+		return Head{}, err
 	}
 	last, err := decode(items[0])
 	if err != nil {
-		return nil, false, err
+		return Head{}, err
 	}
-	from := uint64(0)
-	if at, err := parseSnapshotRef(last.Standing.Snapshot); err == nil {
-		from = objectSeq(at.object)
+	c := &core{store: s, ref: ref, part: ref.Partition(), sparing: true}
+	state, broken := c.foldValid(ctx, last.Standing.Snapshot)
+	if broken == nil && (state.seq >= last.Seq || state.standing.Renewed()) {
+		return state.head(), nil
 	}
-	if e, closes, err = s.lastDense(ctx, ref, from); err != nil || e != nil && (e.Seq >= last.Seq || closes) {
-		return e, closes, err
+	if broken != nil && !isDamage(broken) {
+		return Head{}, broken
 	}
-	first, err := s.firstEntry(ctx, ref)
+	first, bases, err := c.older(ctx)
 	if err != nil {
-		return nil, false, err
+		return Head{}, err
 	}
-	return s.lastDense(ctx, ref, first.Seq-1)
+	if first == 1 {
+		bases = []string{""}
+	}
+	for _, text := range bases {
+		at, err := parseSnapshotRef(text)
+		if text != "" && (err != nil || objectSeq(at.object)+1 < first) {
+			continue
+		}
+		if state, err = c.foldValid(ctx, text); err == nil {
+			return state.head(), nil
+		}
+		if !isDamage(err) {
+			return Head{}, err
+		}
+		broken = err
+	}
+	if broken == nil {
+		broken = kinds.Errorf(kinds.Corrupt, "account %s: its entries begin with %d and there is no snapshot", ref.Partition(), first)
+	}
+	return Head{}, broken
 }
 
-// lastDense gives the last entry after a number before a gap or the end, nil if there is none.
-func (s *Store) lastDense(ctx context.Context, ref Ref, after uint64) (e *Entry, closes bool, err error) {
-	var last journal.Entry
+func (s *State) head() Head { return Head{Seq: s.seq, Time: s.time, Standing: s.standing} }
+
+// foldValid folds onto a snapshot, or the beginning, the entries that follow from each other.
+func (c *core) foldValid(ctx context.Context, text string) (*State, error) {
+	state, snap := NewState(c.ref), (*snapshot)(nil)
+	if text != "" {
+		var err error
+		if snap, err = c.store.readSnapshot(ctx, c.ref, text); err != nil {
+			return nil, err
+		}
+		state = snap.man.state(c.ref)
+	}
 	for more := true; more; {
 		var items []journal.Entry
-		if items, more, err = s.read(ctx, ref, after, page); err != nil {
-			return nil, false, err
+		var err error
+		if items, more, err = c.store.read(ctx, c.ref, state.seq, page); err != nil {
+			return nil, err
 		}
 		more = more && len(items) > 0
 		for _, item := range items {
-			if item.Seq != after+1 || closes {
-				more = false
-				break
+			if item.Seq != state.seq+1 {
+				return state, nil
 			}
-			last, after = item, item.Seq
-			// One of an earlier epoch has another after it.
-			if closes = strings.HasPrefix(item.Op, endEpoch); closes {
-				if e, err = decode(item); err != nil {
-					return nil, false, err
-				}
-				closes = e.Epoch == ref.Epoch
+			e, err := decode(item)
+			if kinds.Is(err, kinds.Corrupt) {
+				return state, nil
 			}
+			if err != nil {
+				return nil, err
+			}
+			next := state.Clone()
+			if err := c.store.warm(ctx, next, snap, next.needs(e.Ops)); err != nil {
+				return nil, err
+			}
+			if err := next.Apply(*e); kinds.Is(err, kinds.Corrupt) {
+				return state, nil
+			} else if err != nil {
+				return nil, err
+			}
+			state = next
 		}
 	}
-	if last.Seq == 0 {
-		return nil, false, nil
-	}
-	e, err = decode(last)
-	return e, closes, err
+	return state, nil
 }
 
 // salvage delivers to the new epoch what is behind the valid entries of the one before: those
