@@ -21,6 +21,14 @@ type Settings struct {
 	Protocols      *[]string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3" doc:"What an account may log in with."`
 	Scram          *bool     `json:"scram,omitempty" doc:"Keep a SCRAM-SHA-256 verifier beside the hash of each password that is set from then on."`
 	Subaddresses   *bool     `json:"subaddresses,omitempty" doc:"Take user+tag as user."`
+	OpenID         *OpenID   `json:"openid,omitempty" doc:"Whose tokens let accounts in, by OAUTHBEARER and XOAUTH2. Not of an account."`
+}
+
+// OpenID is an OpenID provider.
+type OpenID struct {
+	Issuer   string `json:"issuer" maxLength:"512" doc:"Its URL, to which /.well-known/openid-configuration is added; empty is none."`
+	Audience string `json:"audience,omitempty" maxLength:"255" doc:"What its tokens must be for."`
+	Claim    string `json:"claim,omitempty" maxLength:"100" doc:"The claim that is the account's address: email (which must be verified) unless another is named."`
 }
 
 // Effective are settings after inheritance.
@@ -35,6 +43,7 @@ type Effective struct {
 	Protocols      []string `json:"protocols" nullable:"false"`
 	Scram          bool     `json:"scram"`
 	Subaddresses   bool     `json:"subaddresses"`
+	OpenID         OpenID   `json:"openid"`
 }
 
 // LevelSettings are the settings of the service, a tenant, a domain or an account.
@@ -46,17 +55,17 @@ type LevelSettings struct {
 func (v *Settings) settings() directory.Settings {
 	return directory.Settings{Quota: v.Quota, Messages: v.Messages, DomainQuota: v.DomainQuota, DomainMessages: v.DomainMessages,
 		TenantQuota: v.TenantQuota, TenantMessages: v.TenantMessages, Warnings: v.QuotaWarnings,
-		Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses}
+		Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses, OpenID: (*directory.OpenID)(v.OpenID)}
 }
 
 func viewSettings(own directory.Settings, e directory.Effective) LevelSettings {
 	return LevelSettings{
 		Settings{Quota: own.Quota, Messages: own.Messages, DomainQuota: own.DomainQuota, DomainMessages: own.DomainMessages,
 			TenantQuota: own.TenantQuota, TenantMessages: own.TenantMessages, QuotaWarnings: own.Warnings,
-			Protocols: own.Protocols, Scram: own.Scram, Subaddresses: own.Subaddresses},
+			Protocols: own.Protocols, Scram: own.Scram, Subaddresses: own.Subaddresses, OpenID: (*OpenID)(own.OpenID)},
 		Effective{Quota: e.Account.Bytes, Messages: e.Account.Messages, DomainQuota: e.Domain.Bytes, DomainMessages: e.Domain.Messages,
 			TenantQuota: e.Tenant.Bytes, TenantMessages: e.Tenant.Messages, QuotaWarnings: e.Warnings,
-			Protocols: append([]string{}, e.Protocols...), Scram: e.Scram, Subaddresses: e.Subaddresses}}
+			Protocols: append([]string{}, e.Protocols...), Scram: e.Scram, Subaddresses: e.Subaddresses, OpenID: OpenID(e.OpenID)}}
 }
 
 // NewSettings replace those of one level.

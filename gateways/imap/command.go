@@ -12,7 +12,7 @@ const (
 	maxCommand  = 48 << 10 // bytes of a command, without its literals
 	maxLiteral  = 4 << 10  // bytes of a literal that is no message
 	maxLiterals = 64 << 10 // of all of them in one command
-	maxRaw      = 8 << 10  // bytes of a line that answers a continuation request
+	maxRaw      = 13 << 10 // bytes of a line that answers a continuation request
 	maxMistakes = 20       // lines that are no command, until the connection ends
 	maxStrikes  = 2        // unknown commands before login that are let pass
 )

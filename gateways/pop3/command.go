@@ -12,7 +12,7 @@ const (
 	// RFC 2449, section 4: The maximum length of a command is increased from 47 characters (4 character command, single space, 40 character argument, CRLF) to 255 octets, including the terminating CRLF.
 	maxCommand = 255
 	// A line of an authentication exchange may be longer: tokens and long passwords.
-	maxAuth = 12 << 10
+	maxAuth = 13 << 10
 	// A line that is longer than this is not read to its end: the session closes.
 	maxFlood = 64 << 10
 )

@@ -37,15 +37,15 @@ import (
 const (
 	DefaultMaxSize = 100 << 20 // octets of a message
 
-	maxCommand    = 2048    // octets of a command line with its CRLF; RFC 5321 asks for 512 and what extensions add
-	maxLine       = 6 << 10 // octets of any line that is looked at: an AUTH command with its response
-	maxLongLine   = 1 << 20 // octets of a longer line that are read off before the session ends
-	maxRecipients = 1000    // RCPT commands accepted in one transaction
-	maxAccounts   = 5000    // accounts that they lead to
-	maxErrors     = 20      // refused commands of a session, but for unknown recipients
-	maxUnknown    = 100     // recipients of a session that are not there
-	maxIdleWork   = 3000    // commands without a message accepted
-	maxLogins     = 3       // failed logins of a session
+	maxCommand    = 2048     // octets of a command line with its CRLF; RFC 5321 asks for 512 and what extensions add
+	maxLine       = 14 << 10 // octets of any line that is looked at: an AUTH command with its response
+	maxLongLine   = 1 << 20  // octets of a longer line that are read off before the session ends
+	maxRecipients = 1000     // RCPT commands accepted in one transaction
+	maxAccounts   = 5000     // accounts that they lead to
+	maxErrors     = 20       // refused commands of a session, but for unknown recipients
+	maxUnknown    = 100      // recipients of a session that are not there
+	maxIdleWork   = 3000     // commands without a message accepted
+	maxLogins     = 3        // failed logins of a session
 )
 
 // Times that a peer may take.

@@ -21,7 +21,7 @@ const maxAliases = 4
 // Errors: kinds.Unauthenticated; and, only after the right password, kinds.Suspended
 // and kinds.Denied (the protocol is switched off for the account or app password).
 func (d *Directory) Authenticate(ctx context.Context, username, password, protocol string) (*Identity, error) {
-	found, err := d.login(ctx, username)
+	found, _, err := d.login(ctx, username)
 	if err != nil {
 		return nil, err
 	}
@@ -73,35 +73,39 @@ func (found *loginAccount) settings() Effective {
 	return Inherit(found.levels.settings(found.e.Settings)...)
 }
 
-// login finds the account of a login name, nil if there is none. It doesn't ask the
-// cache: a password that was changed is wrong at once, everywhere.
-func (d *Directory) login(ctx context.Context, username string) (*loginAccount, error) {
+// login finds the account of a login name, nil if there is none, and what is above where it
+// would be. It doesn't ask the cache: a password that was changed is wrong at once,
+// everywhere.
+func (d *Directory) login(ctx context.Context, username string) (found *loginAccount, l levels, err error) {
 	a, err := address.Parse(username)
 	if err != nil || a.Domain == "" || a.IsLiteral() {
-		return nil, nil
+		return nil, l, nil
 	}
 	at, tenant := a.Key(), ""
 	for range maxAliases {
-		e, l, ok, err := d.fresh(ctx, at)
+		var e entry
+		var ok bool
+		e, l, ok, err = d.fresh(ctx, at)
 		if err != nil || !ok || tenant != "" && tenant != e.Tenant {
-			return nil, err
+			return nil, l, err
 		}
 		switch e.Kind {
 		case kindAccount:
 			if e.Public {
-				return nil, nil
+				return nil, l, nil
 			}
-			return &loginAccount{at: at, e: e, levels: l}, nil
+			return &loginAccount{at: at, e: e, levels: l}, l, nil
 		case kindAlias:
 			at, tenant = e.Targets[0], e.Tenant
 		default:
-			return nil, nil
+			return nil, l, nil
 		}
 	}
-	return nil, nil
+	return nil, l, nil
 }
 
-// fresh reads the entry of an address and all that is above it, past the cache.
+// fresh reads the entry of an address and all that is above it, past the cache, with as many
+// reads whether or not the address is there.
 func (d *Directory) fresh(ctx context.Context, at string) (e entry, l levels, ok bool, err error) {
 	found, err := d.records.Get(ctx, entryKey(at), domainKey(domainOf(at)), serviceKey())
 	if err != nil {
@@ -123,11 +127,11 @@ func (d *Directory) fresh(ctx context.Context, at string) (e entry, l levels, ok
 			return e, l, false, err
 		}
 	}
-	if have < 2 || e.Tenant != l.domain.Tenant {
+	if l.domain.Tenant == "" {
 		return e, l, false, nil
 	}
-	l.tenant, _, ok, err = read[Tenant](ctx, d, tenantKey(e.Tenant))
-	return e, l, ok, err
+	l.tenant, _, ok, err = read[Tenant](ctx, d, tenantKey(l.domain.Tenant))
+	return e, l, ok && have == 2 && e.Tenant == l.domain.Tenant, err
 }
 
 // appPassword is the form in which people are given one: lower-case base32 in groups.

@@ -39,18 +39,14 @@ type Scram struct {
 // ScramKeys verify one password. RFC 5802, section 3: StoredKey and ServerKey.
 type ScramKeys struct{ Stored, Server []byte }
 
-// Scram gives what a login name's proof is judged by, with the same number of reads whether
-// or not there is such an account.
+// Scram gives what a login name's proof is judged by.
 func (d *Directory) Scram(ctx context.Context, username string) (*Scram, error) {
-	found, err := d.login(ctx, username)
+	found, _, err := d.login(ctx, username)
 	if err != nil {
 		return nil, err
 	}
 	s := &Scram{Iterations: scramIterations, found: found}
-	if found == nil {
-		// No tenant has that name: the read takes the time that one of a tenant takes.
-		_, err = d.records.Get(ctx, tenantKey("-"))
-	} else if found.settings().Scram {
+	if found != nil && found.settings().Scram {
 		err = s.fill()
 	}
 	if err == nil && len(s.Keys) == 0 {

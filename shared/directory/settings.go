@@ -31,6 +31,9 @@ type Settings struct {
 	TenantMessages *int64 `cbor:"9,keyasint,omitempty"`
 	// Warnings tells users by mail that their account is nearly full.
 	Warnings *bool `cbor:"10,keyasint,omitempty"`
+	// OpenID says whose tokens let accounts in. An account itself can't have it: what a
+	// client is told of it must not depend on whether the account is there.
+	OpenID *OpenID `cbor:"11,keyasint,omitempty"`
 }
 
 // Effective are settings after inheritance.
@@ -42,6 +45,7 @@ type Effective struct {
 	Protocols    []string
 	Scram        bool
 	Subaddresses bool
+	OpenID       OpenID
 }
 
 // AllProtocols is what Protocols may name.
@@ -61,6 +65,7 @@ func Inherit(levels ...Settings) Effective {
 		inherit(&e.Protocols, s.Protocols)
 		inherit(&e.Scram, s.Scram)
 		inherit(&e.Subaddresses, s.Subaddresses)
+		inherit(&e.OpenID, s.OpenID)
 	}
 	return e
 }
@@ -89,6 +94,14 @@ func (s Settings) check(at level) error {
 	}
 	if at > ofTenant && (s.TenantQuota != nil || s.TenantMessages != nil) || at > ofDomain && (s.DomainQuota != nil || s.DomainMessages != nil) {
 		return kinds.Errorf(kinds.Invalid, "directory: a quota of a whole domain or tenant is set at it or above")
+	}
+	if s.OpenID != nil {
+		if at == ofAccount {
+			return kinds.Errorf(kinds.Invalid, "directory: an OpenID provider is set at a domain or above")
+		}
+		if err := s.OpenID.check(); err != nil {
+			return err
+		}
 	}
 	if s.Protocols != nil {
 		return checkProtocols(*s.Protocols)

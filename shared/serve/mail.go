@@ -28,7 +28,8 @@ func (s *Service) wireGateways() {
 	st, now := s.settings, s.options.Now
 	blobs := blob.Store{Driver: s.ports.Blobs}
 	tls, temp := s.certificate.config(), s.folder.in(tempName)
-	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry})
+	login := gateways.NewLogin(gateways.LoginConfig{Directory: s.directory, Records: s.ports.Records, Now: now, Log: s.log, Metrics: s.registry,
+		Private: st.OpenIDPrivate})
 	budget := gateways.NewBudget(st.TempDisk)
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
 		Queue: s.ports.Queue, Outbound: s.outbound, Expire: st.OutboundExpire, Judge: s.judge(), Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,

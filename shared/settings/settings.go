@@ -64,6 +64,7 @@ type Settings struct {
 	OutboundAllow        []netip.Prefix // networks that are not public and may be sent to
 	OutboundExpire       time.Duration
 	OutboundWorkers      int
+	OpenIDPrivate        bool // tenants' providers may be http, and have private addresses
 
 	MessageSize      int64 // bytes of one message
 	Connections      int   // at once, per listener

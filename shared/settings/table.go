@@ -117,6 +117,8 @@ func (s *Settings) Fields() []Field {
 			Help: "how long mail for a host that can't be reached is tried"},
 		{Key: "outbound.workers", Default: "10", role: Serve, value: &number{to: &s.OutboundWorkers, min: 1, max: 1000},
 			Help: "groups of ten mails that are sent at once"},
+		{Key: "openid.private", Default: "false", Bool: true, value: (*boolean)(&s.OpenIDPrivate),
+			Help: "whether tenants' OpenID providers may have private addresses and be http: for tests and closed networks"},
 
 		{Key: "limits.message-size", Default: "100MiB", value: &size{to: &s.MessageSize, min: 64 * kib, max: gib},
 			Help: "largest message taken in by SMTP"},

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/xdg-go/scram"
 
+	"github.com/godwit-mail/godwit/tests/provider"
 	"github.com/godwit-mail/godwit/tests/world"
 )
 
@@ -109,6 +111,48 @@ func TestScramOverEachProtocol(t *testing.T) {
 				})
 				if strings.HasPrefix(got, p.good) != c.good || talk.Valid() != c.good {
 					t.Errorf("%s: %s, and the client trusts the server: %v", c.what, got, talk.Valid())
+				}
+			}
+		})
+	}
+}
+
+func TestTokensOverEachProtocol(t *testing.T) {
+	p := provider.New(t)
+	token := func(more map[string]any) string { return p.Token("rsa", p.Claims(world.Alice, time.Now(), more)) }
+	const bearer, old = "OAUTHBEARER", "XOAUTH2"
+	for name, protocol := range protocols() {
+		t.Run(name, func(t *testing.T) {
+			w := world.Start(t, world.Config{Settings: map[string]string{"openid-private": "true"}})
+			w.Admin("PUT", "/v1/tenants/demo/settings", fmt.Sprintf(`{"openid":{"issuer":%q,"audience":%q}}`, p.URL, provider.Audience))
+			for _, c := range []struct {
+				what, mechanism, user, token string
+				good                         bool
+			}{
+				{"a good one", bearer, world.Alice, token(nil), true},
+				{"a good one", old, world.Alice, token(nil), true},
+				{"a large one", bearer, world.Alice, token(map[string]any{"groups": strings.Repeat("group ", 900)}), true},
+				{"one that has expired", bearer, world.Alice, token(map[string]any{"exp": 1}), false},
+				{"another's", old, world.Bob, token(nil), false},
+				{"nobody's", bearer, "nobody@demo.test", token(nil), false},
+			} {
+				message := "n,a=" + c.user + ",\x01host=localhost\x01auth=Bearer " + c.token + "\x01\x01"
+				if c.mechanism == old {
+					message = "user=" + c.user + "\x01auth=Bearer " + c.token + "\x01\x01"
+				}
+				story := ""
+				got := protocol.speak(t, protocol.connect(t, w), c.mechanism, func(challenge string) string {
+					if challenge == "" {
+						return message
+					}
+					story = challenge
+					return "\x01"
+				})
+				if strings.HasPrefix(got, protocol.good) != c.good {
+					t.Errorf("%s by %s: %s", c.what, c.mechanism, got)
+				}
+				if told := strings.Contains(story, p.URL+"/.well-known/openid-configuration"); told == c.good {
+					t.Errorf("%s by %s: the client is told %q", c.what, c.mechanism, story)
 				}
 			}
 		})

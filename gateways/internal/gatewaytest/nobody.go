@@ -13,3 +13,8 @@ type Nobody struct{}
 func (Nobody) Scram(context.Context, string) (*directory.Scram, error) {
 	return &directory.Scram{Salt: make([]byte, 16), Iterations: 4096}, nil
 }
+
+// Token knows no provider.
+func (Nobody) Token(context.Context, string) (*directory.Token, error) {
+	return new(directory.Token), nil
+}

@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwit-mail/godwit/gateways/internal/listen"
+	"github.com/godwit-mail/godwit/gateways/internal/oidc"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/address"
@@ -32,6 +33,7 @@ const (
 type Directory interface {
 	Authenticate(ctx context.Context, username, password, protocol string) (*directory.Identity, error)
 	Scram(ctx context.Context, username string) (*directory.Scram, error)
+	Token(ctx context.Context, username string) (*directory.Token, error)
 }
 
 // Config is what a Login needs.
@@ -41,6 +43,7 @@ type Config struct {
 	Now       func() time.Time
 	Log       *slog.Logger
 	Metrics   prometheus.Registerer                            // may be nil
+	Private   bool                                             // OpenID providers may be http, and have private addresses
 	Wait      func(ctx context.Context, d time.Duration) error // nil: by a timer
 }
 
@@ -48,6 +51,7 @@ type Config struct {
 type Login struct {
 	cfg      Config
 	throttle throttle
+	tokens   *oidc.Verifier
 	logins   *prometheus.CounterVec
 }
 
@@ -56,7 +60,7 @@ func New(cfg Config) *Login {
 	if cfg.Wait == nil {
 		cfg.Wait = wait
 	}
-	l := &Login{cfg: cfg, logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_logins_total",
+	l := &Login{cfg: cfg, tokens: oidc.New(cfg.Now, cfg.Private), logins: prometheus.NewCounterVec(prometheus.CounterOpts{Name: "godwit_logins_total",
 		Help: "Logins by protocol and outcome (ok or the error's kind)."}, []string{"protocol", "outcome"})}
 	l.throttle.init(cfg.Now)
 	if cfg.Metrics != nil {

@@ -23,12 +23,14 @@ const (
 	scramOnly = "SCRAM-SHA-256"
 	plain     = "PLAIN"
 	loginMech = "LOGIN"
+	bearer    = "OAUTHBEARER"
+	xoauth2   = "XOAUTH2"
 )
 
 // Mechanisms are the names of what Start knows for the peer, in the order in which they are
 // announced.
 func Mechanisms(peer Peer) []string {
-	list := []string{scramOnly, plain, loginMech}
+	list := []string{scramOnly, plain, loginMech, bearer, xoauth2}
 	if peer.binding() != nil {
 		list = append([]string{scramPlus}, list...)
 	}
@@ -62,6 +64,9 @@ func (l *Login) Start(ctx context.Context, mechanism string, peer Peer, protocol
 	case loginMech:
 		e.prompt = []byte("Username:")
 		e.next = func(username []byte) ([]byte, step, error) {
+			if len(username) > MaxUsername {
+				return nil, nil, kinds.Errorf(kinds.Invalid, "login: a user name of %d bytes", len(username))
+			}
 			return []byte("Password:"), func(response []byte) ([]byte, step, error) {
 				return nil, nil, password(string(username), string(response))
 			}, nil
@@ -73,6 +78,9 @@ func (l *Login) Start(ctx context.Context, mechanism string, peer Peer, protocol
 			return nil, kinds.Errorf(kinds.NotFound, "login: nothing to bind to")
 		}
 		e.next = s.first
+	case bearer, xoauth2:
+		o := &oauth{login: l, ctx: ctx, peer: peer, protocol: protocol, id: &e.id, old: strings.EqualFold(mechanism, xoauth2)}
+		e.next = o.first
 	default:
 		return nil, kinds.Errorf(kinds.NotFound, "login: no such mechanism")
 	}

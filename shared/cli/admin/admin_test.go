@@ -225,6 +225,9 @@ quota-warnings   yes                     -
 protocols        submission, imap, pop3  -
 scram            no                      no
 subaddresses     yes                     -
+openid-issuer    none                    -
+openid-audience  none                    -
+openid-claim     none                    -
 `)
 	w.says("settings set --tenant acme protocols=imap quota=5 quota=", `
 SETTING          EFFECTIVE   SET HERE
@@ -238,6 +241,9 @@ quota-warnings   yes         -
 protocols        imap        imap
 scram            no          -
 subaddresses     yes         -
+openid-issuer    none        -
+openid-audience  none        -
+openid-claim     none        -
 `)
 	own := w.json("", "settings show --tenant acme")["own"]
 	if d := cmp.Diff(map[string]any{"protocols": []any{"imap"}}, own); d != "" {
@@ -255,7 +261,26 @@ quota-warnings   no                      no
 protocols        submission, imap, pop3  -
 scram            no                      -
 subaddresses     yes                     -
+openid-issuer    none                    -
+openid-audience  none                    -
+openid-claim     none                    -
 `)
+	for _, c := range []struct {
+		typed string
+		want  any
+	}{
+		{"openid-audience=mail openid-issuer=https://id.acme.test", map[string]any{"issuer": "https://id.acme.test", "audience": "mail"}},
+		{"openid-claim=upn", map[string]any{"issuer": "https://id.acme.test", "audience": "mail", "claim": "upn"}},
+		{"openid-claim=", map[string]any{"issuer": "https://id.acme.test", "audience": "mail"}},
+		{"openid-issuer=none", map[string]any{"issuer": ""}},
+		{"openid-issuer=", nil},
+		{"openid-claim=", nil},
+	} {
+		own, _ := w.json("", "settings set --tenant acme "+c.typed)["own"].(map[string]any)
+		if d := cmp.Diff(c.want, own["openid"]); d != "" {
+			t.Errorf("%s: %s", c.typed, d)
+		}
+	}
 	shown := w.json("", "tenant show acme")
 	if usage, _ := shown["usage"].(map[string]any); shown["quota"] != 1024.0 || usage["bytes"] != 0.0 || usage["counted"] == "" {
 		t.Errorf("%v", shown)

@@ -12,7 +12,7 @@ import (
 // settingNames are the settings, and what each takes.
 func settingNames() []string {
 	return []string{"quota=", "messages=", "domain-quota=", "domain-messages=", "tenant-quota=", "tenant-messages=", "quota-warnings=",
-		"protocols=", "scram=", "subaddresses="}
+		"protocols=", "scram=", "subaddresses=", "openid-issuer=", "openid-audience=", "openid-claim="}
 }
 
 func settings(c *connection) *cobra.Command {
@@ -44,7 +44,7 @@ func settings(c *connection) *cobra.Command {
 			}
 			return c.showSettings(cmd, o)
 		}),
-		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G) and messages=NUMBER of an account, the same with domain- or tenant- before it of all accounts together, quota-warnings=on|off, protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off; NAME= inherits again",
+		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G) and messages=NUMBER of an account, the same with domain- or tenant- before it of all accounts together, quota-warnings=on|off, protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off, openid-issuer=URL|none with openid-audience=TEXT and openid-claim=NAME; NAME= inherits again",
 			cobra.MinimumNArgs(1), func(*cobra.Command) []string { return settingNames() }, func(cmd *cobra.Command, args []string) error {
 				p, err := path()
 				if err != nil {
@@ -89,6 +89,7 @@ func (c *connection) showSettings(cmd *cobra.Command, o object) error {
 	for _, n := range settingNames() {
 		name := strings.TrimSuffix(n, "=")
 		field := strings.ReplaceAll(name, "-", "_") // as the API has it
+		field = strings.Replace(field, "openid_", "openid.", 1)
 		item := object{"setting": name, "effective": first(value(o, "effective."+field), "none"), "set_here": value(o, "own."+field)}
 		items = append(items, item)
 	}
@@ -100,6 +101,10 @@ func setting(own object, typed string) error {
 	name, text, ok := strings.Cut(typed, "=")
 	if !ok || !slices.Contains(settingNames(), name+"=") {
 		return fmt.Errorf("%q: settings are %s", typed, strings.Join(settingNames(), " "))
+	}
+	if field, ok := strings.CutPrefix(name, "openid-"); ok {
+		provider(own, field, text)
+		return nil
 	}
 	name = strings.ReplaceAll(name, "-", "_")
 	if text == "" {
@@ -134,6 +139,26 @@ func setting(own object, typed string) error {
 		}
 	}
 	return nil
+}
+
+// provider changes a field of the OpenID provider, which is inherited as a whole: without
+// an issuer here there is nothing here.
+func provider(own object, field, text string) {
+	p, _ := own["openid"].(object)
+	if p == nil {
+		p = object{}
+	}
+	switch {
+	case field == "issuer" && text == "none":
+		p = object{"issuer": ""}
+	case text == "":
+		delete(p, field)
+	default:
+		p[field] = text
+	}
+	if own["openid"] = p; len(p) == 0 || field == "issuer" && text == "" {
+		delete(own, "openid")
+	}
 }
 
 // size reads bytes, with a K, M, G or T (or KiB, MiB, GiB, TiB) for 1024 and its powers.
