@@ -10,7 +10,9 @@ import (
 
 	"github.com/danielgtaylor/huma/v2"
 
+	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
 // Account is who owns mail.
@@ -21,6 +23,7 @@ type Account struct {
 	Domain    string    `json:"domain"`
 	Name      string    `json:"name,omitempty"`
 	Suspended bool      `json:"suspended" doc:"Itself; its domain or tenant may be besides."`
+	Public    bool      `json:"public,omitempty" doc:"It belongs to nobody: there is no login, and others of the tenant find it in IMAP below Shared/."`
 	Created   time.Time `json:"created"`
 }
 
@@ -46,7 +49,7 @@ type NewAccount struct {
 }
 
 func viewAccount(a directory.Account) Account {
-	return Account{Address: a.Address, ID: string(a.Ref.ID), Tenant: a.Ref.Tenant, Domain: a.Domain, Name: a.Name, Suspended: a.Suspended, Created: directory.Time(a.Created)}
+	return Account{Address: a.Address, ID: string(a.Ref.ID), Tenant: a.Ref.Tenant, Domain: a.Domain, Name: a.Name, Suspended: a.Suspended, Public: a.Public, Created: directory.Time(a.Created)}
 }
 
 // AccountPath names what is at an address.
@@ -65,6 +68,13 @@ func (b ByDomain) of(what string) string { return what + "/" + b.Tenant + "/" + 
 
 // generate makes a password: 130 random bits.
 func generate() string { return strings.ToLower(rand.Text()) }
+
+func orElse(s, other string) string {
+	if s == "" {
+		return other
+	}
+	return s
+}
 
 // segment makes an address fit for a path.
 func segment(s string) string { return url.PathEscape(s) }
@@ -85,11 +95,24 @@ func (s *server) accounts(api huma.API) {
 				Name     string    `json:"name,omitempty" maxLength:"200"`
 				Password string    `json:"password,omitempty" maxLength:"1024" doc:"8 bytes or more; one is generated when it is left out."`
 				Settings *Settings `json:"settings,omitempty"`
+				Public   bool      `json:"public,omitempty" doc:"Make an account that belongs to nobody: it has no login."`
+				Anyone   string    `json:"anyone,omitempty" maxLength:"20" doc:"What all accounts of the tenant may do with the INBOX of a public account: lrsp when it is left out, letters of lrswipkxtea. With p it takes mail at its address."`
 			}
 		}) (*made[NewAccount], error) {
-			n := directory.NewAccount{Address: in.Body.Address, Name: in.Body.Name, Password: in.Body.Password}
+			rights, err := account.ParseRights(orElse(in.Body.Anyone, "lrsp"))
+			if err != nil || in.Body.Anyone != "" && !in.Body.Public {
+				_, domain, _ := strings.Cut(in.Body.Address, "@")
+				if _, err = s.dir.Domain(ctx, scope(ctx), domain); err == nil {
+					err = kinds.Errorf(kinds.Invalid, "api: anyone takes letters of lrswipkxtea, and is for a public account")
+				}
+				return nil, s.problem(ctx, err)
+			}
+			if in.Body.Public && s.mail == nil {
+				return nil, s.problem(ctx, kinds.Errorf(kinds.Denied, "api: there is no looking into accounts here"))
+			}
+			n := directory.NewAccount{Address: in.Body.Address, Name: in.Body.Name, Password: in.Body.Password, Public: in.Body.Public}
 			generated := ""
-			if n.Password == "" {
+			if n.Password == "" && !n.Public {
 				generated = generate()
 				n.Password = generated
 			}
@@ -97,6 +120,9 @@ func (s *server) accounts(api huma.API) {
 				n.Settings = in.Body.Settings.settings()
 			}
 			a, err := s.dir.CreateAccount(ctx, scope(ctx), n)
+			if err == nil && n.Public {
+				err = s.shareInbox(ctx, a, rights)
+			}
 			return created(ctx, s, "/v1/accounts/"+segment(a.Address), a.Tag, NewAccount{viewAccount(a), generated}, err)
 		})
 

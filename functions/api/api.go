@@ -13,6 +13,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/records"
+	"github.com/godwit-mail/godwit/shared/sharing"
 )
 
 // Limits of one request.
@@ -52,6 +53,11 @@ type server struct {
 func New(c Config) http.Handler {
 	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, now: c.Now, log: c.Log,
 		transfers: make(chan struct{}, maxTransfers), counting: make(chan struct{}, 1), joining: make(chan struct{}, 1)}
+	if s.mail != nil && s.mail.Sharing == nil {
+		mail := *s.mail
+		mail.Sharing = sharing.New(sharing.Config{Accounts: mail.Accounts, Directory: c.Directory, Records: c.Records, Now: c.Now})
+		s.mail = &mail
+	}
 	s.throttle.now = c.Now
 	mux := http.NewServeMux()
 	s.register(humago.New(mux, humaConfig(c.Version)))
@@ -98,6 +104,7 @@ func (s *server) register(api huma.API) {
 		s.imports(api)
 		s.showStats(api)
 		s.past(api)
+		s.shares(api)
 		s.epoch(api)
 	}
 	if s.spool != nil {

@@ -13,6 +13,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/sharing"
 )
 
 // Limits of what moves mail. A request that an API gateway hands to a Lambda may have 6 MB
@@ -28,6 +29,7 @@ const (
 type Mail struct {
 	Accounts *account.Store
 	Blobs    blob.Store
+	Sharing  *sharing.Sharing // nil: one over the others
 }
 
 // Mailbox is a mailbox of an account.

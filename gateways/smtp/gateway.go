@@ -74,6 +74,8 @@ type Directory interface {
 type Accounts interface {
 	Known(ref account.Ref) (account.Head, bool)
 	Head(ctx context.Context, ref account.Ref) (account.Head, error)
+	// AnyoneMay tells whether all accounts of the tenant have a right to an INBOX.
+	AnyoneMay(ctx context.Context, ref account.Ref, want account.Rights) (bool, error)
 }
 
 // Outbound takes mail for other hosts; *spool.Spool does.

@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"errors"
+	"slices"
 	"sync"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -67,6 +69,10 @@ func (s *session) recipient(t *transaction, addr address.Address) {
 		s.reply(tooManyRcpts)
 		return
 	}
+	if res, err = s.posted(res); err != nil {
+		s.refuseRecipient(err)
+		return
+	}
 	to, err := s.heads(res, addr, t.params.size)
 	if err != nil {
 		s.refuseRecipient(err)
@@ -75,6 +81,35 @@ func (s *session) recipient(t *transaction, addr address.Address) {
 	t.add(addr, res.Tenant, to)
 	s.reply(okayRcpt)
 }
+
+// posted leaves out public accounts whose INBOX doesn't let anyone post.
+//
+// RFC 4314, section 2.1: p - post (send mail to submission address for mailbox, not enforced by IMAP4 itself)
+func (s *session) posted(res *directory.Resolution) (*directory.Resolution, error) {
+	if !slices.ContainsFunc(res.Recipients, func(r directory.Recipient) bool { return r.Public }) {
+		return res, nil
+	}
+	left := *res
+	left.Recipients = nil
+	for _, r := range res.Recipients {
+		if r.Public {
+			may, err := s.cfg.Accounts.AnyoneMay(s.ctx, r.Account, account.MayPost)
+			if err != nil {
+				return nil, kinds.Wrap(kinds.Unavailable, err, "smtp: a public account")
+			}
+			if !may {
+				continue
+			}
+		}
+		left.Recipients = append(left.Recipients, r)
+	}
+	if len(left.Recipients) == 0 {
+		return nil, kinds.Wrap(kinds.Denied, errNoPost, "")
+	}
+	return &left, nil
+}
+
+var errNoPost = errors.New("smtp: nobody may post to this address")
 
 func (s *session) refuseRecipient(err error) {
 	r := forRecipient(err, s.submission)

@@ -104,6 +104,9 @@ func forRecipient(err error, submission bool) reply {
 	case kinds.Suspended:
 		return reply{550, "5.2.1", "Mailbox disabled"}
 	case kinds.Denied:
+		if errors.Is(err, errNoPost) {
+			return reply{550, "5.7.1", "Nobody may post to this address"}
+		}
 		if submission {
 			return localOnly
 		}

@@ -1,6 +1,7 @@
 package account
 
 import (
+	"context"
 	"slices"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -37,6 +38,17 @@ func (a *Account) May(m *Mailbox, want Rights) error {
 	default:
 		return kinds.Errorf(kinds.Denied, "account: mailbox %d: rights %s are missing", m.ID, (want &^ have).Letters())
 	}
+}
+
+// AnyoneMay tells whether anyone was granted a right to the account's INBOX.
+func (s *Store) AnyoneMay(ctx context.Context, ref Ref, want Rights) (bool, error) {
+	a, err := s.Open(ctx, ref)
+	if err != nil {
+		return false, err
+	}
+	defer a.Close()
+	inbox := a.State().MailboxByID(Inbox)
+	return inbox != nil && inbox.Granted(Anyone)&want == want, nil
 }
 
 // above gives the nearest mailbox above a name. For who doesn't own the account INBOX is above

@@ -66,11 +66,13 @@ c<* ^b OK
 }
 
 // Team makes, beside the demo's accounts, what the scripts about sharing need: Dora, a group of
-// Bob and Dora, and another tenant.
+// Bob and Dora, public mailboxes of which one takes mail, and another tenant.
 func (w *World) Team() {
 	w.t.Helper()
 	w.Account("dora@demo.test")
 	w.Admin("POST", "/v1/groups", fmt.Sprintf(`{"address":"team@demo.test","members":[%q,"dora@demo.test"]}`, Bob))
+	w.Godwit("public", "create", "info@demo.test")
+	w.Godwit("public", "create", "closed@demo.test", "--anyone", "lr")
 	w.OtherTenant()
 	w.forget()
 }
