@@ -21,7 +21,7 @@ func (s *session) capabilities() string {
 			list = append(list, "COMPRESS=DEFLATE")
 		}
 		list = append(list, "ACL", "RIGHTS=kxte", "LIST-MYRIGHTS")
-		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA")
+		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA", "NOTIFY")
 		list = append(list, "SORT", "SORT=DISPLAY", "ESORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH",
 			"I18NLEVEL=1", "INPROGRESS")
 		list = append(list, "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
@@ -117,6 +117,12 @@ func (s *session) enable(cmd *command) error {
 			s.condstore, s.qresync = true, true
 		case "UIDONLY":
 			s.uidOnly = true
+		case "METADATA", "METADATA-SERVER": // RFC 5464, section 4.4
+			if s.notices == nil {
+				s.notices = &notices{}
+				s.notice()
+			}
+			s.notices.metadata = true
 		default:
 			continue
 		}

@@ -45,7 +45,7 @@ func (s *session) next() (*command, error) {
 			if s.account != nil {
 				s.conn.each(idlePatience)
 			}
-			if err := s.conn.in.wait(); err != nil {
+			if err := s.between(); err != nil {
 				return nil, s.conn.lost(err)
 			}
 		}

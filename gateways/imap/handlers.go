@@ -55,6 +55,7 @@ func handlers() map[string]handler {
 		"GETMETADATA":  {state: member, run: (*session).getMetadata},
 		"SETMETADATA":  {state: member, tooLong: tooLongNote, run: (*session).setMetadata},
 		"APPEND":       {state: member, streams: true, run: (*session).append},
+		"NOTIFY":       {state: member, run: (*session).notify},
 		"IDLE":         {state: member, run: (*session).idling},
 		"COMPRESS":     {state: member, run: (*session).compress},
 		"CHECK":        {state: member, run: (*session).noop},

@@ -11,7 +11,7 @@ func (s *session) idling(cmd *command) error {
 	s.w().Raw("+ idling\r\n")
 	s.idle.Store(true)
 	defer s.idle.Store(false)
-	if err := s.update(true); err != nil {
+	if err := s.news(true); err != nil {
 		return err
 	}
 	if err := s.conn.rest(true); err != nil {
@@ -51,7 +51,7 @@ func (s *session) done() (string, error) {
 	return s.raw()
 }
 
-// push tells an idle client what has happened.
+// push tells a client that idles, or has asked for it by NOTIFY, what has happened.
 func (s *session) push() {
 	defer func() {
 		if p := recover(); p != nil {
@@ -66,7 +66,7 @@ func (s *session) push() {
 	}
 	s.conn.writing.Lock()
 	defer s.conn.writing.Unlock()
-	err := s.update(true)
+	err := s.news(true)
 	if flushed := s.w().Flush(); err != nil || flushed != nil {
 		_ = s.conn.Conn.Close()
 	}

@@ -48,12 +48,14 @@ type session struct {
 	mu        sync.Mutex // held while a command is answered and while updates are written
 	identity  *directory.Identity
 	account   *account.Account
-	view      *view // of the selected mailbox, nil if there is none
-	rev2      bool  // the client has enabled IMAP4rev2
-	utf8      bool  // it takes and gives names and texts in UTF-8
-	condstore bool  // it knows of mod-sequences
-	qresync   bool  // and wants VANISHED instead of EXPUNGE
-	uidOnly   bool  // it has given up sequence numbers
+	view      *view    // of the selected mailbox, nil if there is none
+	rev2      bool     // the client has enabled IMAP4rev2
+	utf8      bool     // it takes and gives names and texts in UTF-8
+	condstore bool     // it knows of mod-sequences
+	qresync   bool     // and wants VANISHED instead of EXPUNGE
+	uidOnly   bool     // it has given up sequence numbers
+	notices   *notices // what it wants to be told of; nil: of the selected mailbox
+	waiting   bool     // no command is at work
 }
 
 func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
@@ -153,6 +155,10 @@ func (s *session) answer(cmd *command) error {
 func (s *session) do(cmd *command, h handler) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	var began *account.State
+	if s.notices != nil {
+		began = s.account.State()
+	}
 	err := s.run(cmd, h)
 	var syntax wire.SyntaxError
 	var told *imap.Error
@@ -164,8 +170,8 @@ func (s *session) do(cmd *command, h handler) error {
 	default: // the session ends
 		return err
 	}
-	if s.view != nil && (told == nil || told.Type == imap.StatusResponseTypeNo) {
-		if err := s.update(cmd.uid || !h.numbers); err != nil {
+	if told == nil || told.Type == imap.StatusResponseTypeNo {
+		if err := s.answered(began, cmd.uid || !h.numbers); err != nil {
 			return err
 		}
 	}

@@ -55,8 +55,9 @@ func (s *session) update(allowExpunge bool) error {
 		v.keywords = len(now.Keywords)
 		s.writeFlags(now)
 	}
+	flags := s.notices == nil || !s.notices.on || s.notices.selected == 0 || s.notices.selected&flagChange != 0
 	for i := range changed {
-		if m := &changed[i]; m.UID < v.next && m.ModSeq > v.told && v.known[m.UID] < m.ModSeq {
+		if m := &changed[i]; flags && m.UID < v.next && m.ModSeq > v.told && v.known[m.UID] < m.ModSeq {
 			if seq := v.seq(m.UID); seq > 0 {
 				s.tellFlags(seq, m)
 			}
@@ -65,11 +66,15 @@ func (s *session) update(allowExpunge bool) error {
 	if err := s.updateContexts(now, changed); err != nil {
 		return err
 	}
+	next := v.next
 	v.told, v.next, v.last = state.ModSeq(), now.UIDNext, now
 	if allowExpunge {
 		v.toldGone = v.told
 	}
 	v.known = nil
+	if err := s.fetchNew(state, now, changed, next); err != nil {
+		return err
+	}
 	return s.w().Err()
 }
 

@@ -13,6 +13,7 @@ import (
 type Account struct {
 	core   *core
 	closed atomic.Bool
+	wrote  atomic.Uint64
 	reader atomic.Pointer[Reader] // who uses it; nil: its owner
 }
 
@@ -140,6 +141,9 @@ func (a *Account) Ref() Ref { return a.core.ref }
 
 // State is the account's state as it is now. It never changes and may be kept.
 func (a *Account) State() *State { return a.core.state.Load() }
+
+// Wrote is the MODSEQ of the last entry that was written through this Account, 0: none.
+func (a *Account) Wrote() uint64 { return a.wrote.Load() }
 
 // View calls fn with the account's state as it is now.
 func (a *Account) View(fn func(*State)) { fn(a.State()) }

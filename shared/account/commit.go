@@ -27,6 +27,7 @@ func (a *Account) do(ctx context.Context, by By, what string, command func(*Stat
 	if err != nil || e == nil {
 		return Entry{}, err
 	}
+	a.wrote.Store(uint64(e.Epoch)<<epochShift | e.Seq)
 	a.core.store.wrote(ctx, a.core.ref, e.Seq)
 	return *e, nil
 }

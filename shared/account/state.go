@@ -116,6 +116,12 @@ func (s *State) Subscribed(name string) bool {
 	return ok
 }
 
+// SameSubscriptions tells whether two states have the same subscriptions; at once, where
+// nobody has changed any between them.
+func (s *State) SameSubscriptions(o *State) bool {
+	return s.subsBy != nil && s.subsBy == o.subsBy || maps.Equal(s.subs, o.subs)
+}
+
 func (s *State) find(id MailboxID) (int, bool) {
 	i := sort.Search(len(s.boxes), func(i int) bool { return s.boxes[i].ID >= id })
 	return i, i < len(s.boxes) && s.boxes[i].ID == id
