@@ -30,7 +30,7 @@ func (b *bench) compaction() error {
 		}
 	}
 	var used [2]timing
-	for round := range 4 {
+	for round := range 3 {
 		for k := range services {
 			i := (k + round) % 2
 			took, err := services[i].busy(b.ctx, l)

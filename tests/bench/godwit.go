@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"os/signal"
@@ -156,15 +157,11 @@ func asService(args []string) error {
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
 	if profile != "" {
-		f, err := os.Create(profile)
+		done, err := profiled(ctx, profile)
 		if err != nil {
 			return err
 		}
-		defer f.Close()
-		if err := pprof.StartCPUProfile(f); err != nil {
-			return err
-		}
-		defer pprof.StopCPUProfile()
+		defer done()
 	}
 	service, err := serve.Open(ctx, s, o)
 	if err != nil {
@@ -172,6 +169,33 @@ func asService(args []string) error {
 	}
 	fmt.Print(service.Welcome())
 	return service.Run(ctx)
+}
+
+// profiled writes a profile of the processor time up to done, and one of the memory when ctx
+// ends.
+func profiled(ctx context.Context, name string) (done func(), err error) {
+	f, err := os.Create(name)
+	if err != nil {
+		return nil, err
+	}
+	heap, err := os.Create(name + ".heap")
+	if err != nil {
+		return nil, errors.Join(err, f.Close())
+	}
+	if err := pprof.StartCPUProfile(f); err != nil {
+		return nil, errors.Join(err, f.Close(), heap.Close())
+	}
+	written := make(chan struct{})
+	context.AfterFunc(ctx, func() {
+		defer close(written)
+		runtime.GC()
+		_ = pprof.Lookup("heap").WriteTo(heap, 0)
+	})
+	return func() {
+		pprof.StopCPUProfile()
+		<-written
+		_, _ = f.Close(), heap.Close()
+	}, nil
 }
 
 // careless loses all that is asked of the compaction.

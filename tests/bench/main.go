@@ -20,6 +20,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/godwit-mail/godwit/tests/process"
@@ -30,7 +31,7 @@ type bench struct {
 	ctx     context.Context
 	dir     string
 	binary  string // of godwit
-	profile string // folder for profiles of the service's processor time, "": none
+	profile string // folder for profiles of the service, "": none
 	format  string // of Dovecot's mailboxes
 	log     *os.File
 	table   table
@@ -58,12 +59,12 @@ func main() {
 	flag.BoolVar(&b.million, "million", false, "mailbox: also an account with ten such mailboxes")
 	flag.IntVar(&b.rounds, "rounds", 5, "mailbox, body: how often each thing is done; the median counts")
 	flag.IntVar(&b.clients, "clients", 20, "mix: clients at once, two to an account")
-	flag.DurationVar(&b.mixTime, "mix-time", 5*time.Second, "mix: time of each of the three rounds")
+	flag.DurationVar(&b.mixTime, "mix-time", 4*time.Second, "mix: time of each of the three rounds")
 	flag.IntVar(&b.megs, "megabytes", 50, "body: size of the message")
 	flag.IntVar(&b.idlers, "idlers", 1000, "idle: connections (10000 is what the goal is about)")
 	flag.IntVar(&b.accounts, "idle-accounts", 20, "idle: accounts that they are of")
 	flag.StringVar(&b.format, "format", "sdbox", "Dovecot's mailbox format in all parts but mail")
-	flag.StringVar(&b.profile, "profile", "", "folder for profiles of the service's processor time")
+	flag.StringVar(&b.profile, "profile", "", "folder for profiles of the service's processor time and memory")
 	dir := flag.String("dir", "", "folder on the disk to measure; empty is the system's temporary one")
 	if len(os.Args) > 1 {
 		switch os.Args[1] {
@@ -86,7 +87,7 @@ func exit(err error) {
 }
 
 func (b *bench) run(dir string, wanted []string) (err error) {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	b.ctx = ctx
 	if b.dir, err = os.MkdirTemp(dir, "godwit-bench"); err != nil {

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// mixBoxes is how many messages a mailbox of the mix has.
+// mixBox is how many messages a mailbox of the mix has.
 const mixBox = 500
 
 // mixed is how long each command took.
