@@ -21,7 +21,7 @@ func (s *session) capabilities() string {
 			list = append(list, "COMPRESS=DEFLATE")
 		}
 		list = append(list, "ACL", "RIGHTS=kxte", "LIST-MYRIGHTS")
-		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA", "NOTIFY")
+		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA", "NOTIFY", "UIDBATCHES")
 		list = append(list, "SORT", "SORT=DISPLAY", "ESORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH",
 			"I18NLEVEL=1", "INPROGRESS")
 		list = append(list, "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",

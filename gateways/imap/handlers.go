@@ -71,6 +71,7 @@ func handlers() map[string]handler {
 		"STORE":        {state: inMailbox, uid: true, numbers: true, run: (*session).store},
 		"COPY":         {state: inMailbox, uid: true, run: (*session).copy},
 		"MOVE":         {state: inMailbox, uid: true, run: (*session).move},
+		"UIDBATCHES":   {state: inMailbox, run: (*session).uidBatches},
 		"REPLACE":      {state: inMailbox, uid: true, streams: true, run: (*session).replace},
 	}
 }

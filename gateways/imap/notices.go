@@ -283,6 +283,9 @@ func (d *differ) metadata(name string, was, now []account.Annotation) {
 	if d.told++; d.told > maxNotices {
 		return
 	}
+	if name != "" {
+		name = d.at.shown(name)
+	}
 	w := d.w().Raw("* METADATA ").Mailbox(name)
 	for _, c := range changed {
 		w.Raw(" ").AString(c)
