@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -60,10 +61,22 @@ func writeFlagsOf(w *wire.Writer, m *account.Message) {
 
 const allSystemFlags = `\Seen \Answered \Flagged \Deleted \Draft`
 
+// keywords gives those of a mailbox, and the ones of RFC 9051, section 2.3.2, for which there
+// is room.
+func keywords(m *account.Mailbox) []string {
+	list := slices.Clone(m.Keywords)
+	for _, known := range [...]string{"$Forwarded", "$MDNSent", "$Junk", "$NotJunk", "$Phishing"} {
+		if len(list) < account.MaxKeywords && !slices.ContainsFunc(m.Keywords, func(w string) bool { return strings.EqualFold(w, known) }) {
+			list = append(list, known)
+		}
+	}
+	return list
+}
+
 // writeFlags writes the flags that may occur in a mailbox.
 func (s *session) writeFlags(m *account.Mailbox) {
 	w := s.w().Raw("* FLAGS (" + allSystemFlags)
-	for _, word := range m.Keywords {
+	for _, word := range keywords(m) {
 		w.Raw(" ").Raw(word)
 	}
 	w.Raw(")\r\n")

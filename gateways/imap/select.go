@@ -118,7 +118,7 @@ func (s *session) writePermanent(m *account.Mailbox) {
 		}
 	}
 	if words {
-		for _, word := range m.Keywords {
+		for _, word := range keywords(m) {
 			w.Raw(sep).Raw(word)
 			sep = " "
 		}

@@ -21,8 +21,8 @@ type URL struct {
 // ParseURL reads a relative IMAP URL that names a message: "/INBOX/;UID=20/;SECTION=1.2", or
 // ";UID=20" in the selected mailbox.
 //
-// RFC 5092, section 11: imessagepart = imessageuid [isection] [ipartial]; what grants access to
-// others (URLAUTH) is not taken.
+// RFC 5092, section 11 has the syntax, of which what grants access to others (URLAUTH) is not
+// taken.
 func ParseURL(s string) (u URL, ok bool) {
 	if strings.HasPrefix(s, "//") || !plainURL(s) {
 		return u, false
