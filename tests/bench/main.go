@@ -59,7 +59,7 @@ func main() {
 	flag.BoolVar(&b.million, "million", false, "mailbox: also an account with ten such mailboxes")
 	flag.IntVar(&b.rounds, "rounds", 5, "mailbox, body: how often each thing is done; the median counts")
 	flag.IntVar(&b.clients, "clients", 20, "mix: clients at once, two to an account")
-	flag.DurationVar(&b.mixTime, "mix-time", 4*time.Second, "mix: time of each of the three rounds")
+	flag.DurationVar(&b.mixTime, "mix-time", 8*time.Second, "mix: time of each of the two rounds")
 	flag.IntVar(&b.megs, "megabytes", 50, "body: size of the message")
 	flag.IntVar(&b.idlers, "idlers", 1000, "idle: connections (10000 is what the goal is about)")
 	flag.IntVar(&b.accounts, "idle-accounts", 20, "idle: accounts that they are of")

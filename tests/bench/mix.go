@@ -39,7 +39,7 @@ func (b *bench) mix() error {
 	}
 	var all [2]mixed
 	var rates [2][]float64
-	for range 3 {
+	for range 2 {
 		if err := p.each(func(i int, s server) error {
 			m, err := mix(s, b.clients, b.mixTime)
 			rates[i] = append(rates[i], m.rate())
