@@ -84,8 +84,11 @@ func (a *Account) storeAllowed(m *Mailbox, f FlagsOp) (ops []Op, err error) {
 	if rights&MayKeepSeen != 0 {
 		any |= Seen
 	}
-	named := f.Mode == ReplaceFlags && len(f.Words) == 0 && f.Flags == 0
-	if f.Flags&any == 0 && !(words && len(f.Words) > 0) && !(named && any != 0) && len(f.UIDs) > 0 {
+	named, allowed := f.Flags != 0 || len(f.Words) > 0, f.Flags&any != 0 || words && len(f.Words) > 0
+	if !named && f.Mode == ReplaceFlags { // all are, to be removed
+		named, allowed = true, any != 0
+	}
+	if named && !allowed && len(f.UIDs) > 0 {
 		return nil, kinds.Errorf(kinds.Denied, "account: no right to any of the flags")
 	}
 	put := func(mode FlagMode, flags Flags, words []string) {
