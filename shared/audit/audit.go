@@ -14,6 +14,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/sharing"
 )
 
 // MaxProblems is how many problems a report names.
@@ -24,11 +25,12 @@ type Audit struct {
 	Accounts  *account.Store
 	Directory *directory.Directory
 	Blobs     blob.Store
+	Sharing   *sharing.Sharing // nil: hints to what accounts share are not looked for
 	Now       func() time.Time
 	Window    time.Duration // what accounts refer to since so long ago must be there; 0: account.DefaultWindow
 
 	Deep     bool         // read all blobs, whose frames have checksums
-	Repair   bool         // make a new snapshot where one is broken
+	Repair   bool         // make a new snapshot where one is broken, and write hints that are missing
 	Progress func(Report) // called often; nil: nobody waits
 }
 
@@ -151,6 +153,30 @@ func (r *run) fail(address string, err error) {
 	}
 }
 
+// hints looks for those by which others find what the account shares with them.
+func (r *run) hints(ctx context.Context, a directory.Account) error {
+	if r.Sharing == nil {
+		return nil
+	}
+	open, err := r.Accounts.Open(ctx, a.Ref)
+	if err != nil {
+		return err
+	}
+	defer open.Close()
+	missing, err := r.Sharing.Missing(ctx, a.Ref, open.State(), r.Repair)
+	if err != nil || len(missing) == 0 {
+		return err
+	}
+	err = kinds.Errorf(kinds.NotFound, "%d that it shares mailboxes with are not led to it", len(missing))
+	if r.Repair {
+		r.report.Repaired++
+		r.fail(a.Address, kinds.Wrap(kinds.NotFound, err, "repaired"))
+		r.report.Failed--
+		return nil
+	}
+	return err
+}
+
 // account checks one account. Its error is that of ctx alone.
 func (r *run) account(ctx context.Context, a directory.Account) error {
 	v, err := r.verify(ctx, a)
@@ -163,6 +189,9 @@ func (r *run) account(ctx context.Context, a directory.Account) error {
 				r.report.Failed--
 			}
 		}
+	}
+	if err == nil {
+		err = r.hints(ctx, a)
 	}
 	if ctx.Err() != nil {
 		return kinds.Wrap(kinds.Unavailable, ctx.Err(), "audit: interrupted")

@@ -16,6 +16,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/internal/sqlitedb"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/ports"
+	"github.com/godwit-mail/godwit/shared/sharing"
 )
 
 // Checked is what Check has looked at.
@@ -73,6 +74,7 @@ func Running(ctx context.Context, c cloud.Config, fn func(*audit.Audit) error) e
 func auditOf(p ports.Set) *audit.Audit {
 	blobs := blob.Store{Driver: p.Blobs}
 	store := account.New(account.Config{Journal: p.Journal, Blobs: blobs, Now: time.Now})
-	return &audit.Audit{Accounts: store, Blobs: blobs, Now: time.Now,
-		Directory: directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})}
+	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(store), Now: time.Now, Log: slog.New(slog.DiscardHandler)})
+	return &audit.Audit{Accounts: store, Blobs: blobs, Now: time.Now, Directory: dir,
+		Sharing: sharing.New(sharing.Config{Accounts: store, Directory: dir, Records: p.Records, Now: time.Now})}
 }
