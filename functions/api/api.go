@@ -29,6 +29,7 @@ type Config struct {
 	Spool     Spool          // nil: there is no queue to look into
 	Quota     Sums           // nil: nobody knows what domains and tenants hold
 	Mail      *Mail          // nil: there is no looking into accounts
+	DNS       *DNS           // nil: nobody says what a domain needs in the DNS
 	Now       func() time.Time
 	Log       *slog.Logger
 	Version   string // of the program
@@ -40,6 +41,7 @@ type server struct {
 	spool    Spool
 	quota    Sums
 	mail     *Mail
+	dns      *DNS
 	now      func() time.Time
 	log      *slog.Logger
 	throttle throttle
@@ -51,7 +53,7 @@ type server struct {
 
 // New makes the handler. Everything but the document needs a key.
 func New(c Config) http.Handler {
-	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, now: c.Now, log: c.Log,
+	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, dns: c.DNS, now: c.Now, log: c.Log,
 		transfers: make(chan struct{}, maxTransfers), counting: make(chan struct{}, 1), joining: make(chan struct{}, 1)}
 	if s.mail != nil && s.mail.Sharing == nil {
 		mail := *s.mail
@@ -109,6 +111,9 @@ func (s *server) register(api huma.API) {
 	}
 	if s.spool != nil {
 		s.queue(api)
+	}
+	if s.dns != nil {
+		s.domainRecords(api)
 	}
 }
 

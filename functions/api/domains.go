@@ -123,6 +123,6 @@ func (s *server) domains(api huma.API) {
 			DomainPath
 			MayMatch
 		}) (*none, error) {
-			return s.remove(ctx, in.MayMatch, in.Domain, s.dir.DeleteDomain)
+			return s.remove(ctx, in.MayMatch, in.Domain, s.giveUp)
 		})
 }

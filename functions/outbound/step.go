@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -16,6 +17,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/relay"
 	"github.com/godwit-mail/godwit/shared/spool"
@@ -26,12 +28,18 @@ type Sender interface {
 	Send(ctx context.Context, domain string, e relay.Envelope, open func() (io.ReadCloser, error)) []relay.Result
 }
 
+// Signer signs for a domain of ours; *signing.Keys.
+type Signer interface {
+	Sign(ctx context.Context, domain string, h *dkim.Header, bodyHash []byte) (fields string, err error)
+}
+
 // Step is the function. Safe for concurrent use.
 type Step struct {
 	Spool   *spool.Spool
 	Blobs   blob.Store
 	Queue   queue.Driver // to which notifications go as mail
 	Sender  Sender
+	Signer  Signer // nil: nothing is signed
 	Host    string // our name in notifications
 	Now     func() time.Time
 	Log     *slog.Logger
@@ -155,6 +163,7 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) error {
 	var all sync.WaitGroup
 	room := make(chan struct{}, domains)
 	var failed error
+	signature, unsigned := s.sign(ctx, m)
 	for domain, to := range byDomain {
 		room <- struct{}{}
 		if s.Now().Sub(now) > roundTime || ctx.Err() != nil {
@@ -162,7 +171,13 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) error {
 		}
 		all.Go(func() {
 			defer func() { <-room }()
-			results := s.attempt(ctx, m, domain, to)
+			results := make([]relay.Result, len(to))
+			for i := range results {
+				results[i].Err = unsigned
+			}
+			if unsigned == nil {
+				results = s.attempt(ctx, m, signature, domain, to)
+			}
 			mu.Lock()
 			defer mu.Unlock()
 			for i, r := range to {
@@ -186,14 +201,20 @@ func done(m *spool.Mail) bool {
 }
 
 // attempt sends to the recipients in one domain.
-func (s *Step) attempt(ctx context.Context, m *spool.Mail, domain string, to []*spool.Recipient) []relay.Result {
+func (s *Step) attempt(ctx context.Context, m *spool.Mail, signature, domain string, to []*spool.Recipient) []relay.Result {
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	e := relay.Envelope{From: m.From, Size: int64(len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, Return: m.Return, ID: m.EnvID}
+	e := relay.Envelope{From: m.From, Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, Return: m.Return, ID: m.EnvID}
 	for _, r := range to {
 		e.To = append(e.To, relay.Recipient{Address: r.Address, Notify: r.Notify, Origin: r.Origin})
 	}
-	return s.Sender.Send(ctx, domain, e, func() (io.ReadCloser, error) { return s.content(ctx, m, m.Blob.Size) })
+	return s.Sender.Send(ctx, domain, e, func() (io.ReadCloser, error) {
+		body, err := s.Blobs.Open(ctx, m.Blob, 0, m.Blob.Size)
+		if err != nil {
+			return nil, err
+		}
+		return &joined{head: append([]byte(signature), m.Head...), ReadCloser: body}, nil
+	})
 }
 
 // judge notes what came of a recipient.
@@ -261,13 +282,33 @@ func backoff(tries int) time.Duration {
 
 func jitter(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5) }
 
-// content opens the message: what stands before it, and the first n octets of the blob.
-func (s *Step) content(ctx context.Context, m *spool.Mail, n int64) (io.ReadCloser, error) {
-	body, err := s.Blobs.Open(ctx, m.Blob, 0, n)
+// sign gives the fields by which the domain of the reverse-path signs the message. An error
+// is why it can't be signed now.
+func (s *Step) sign(ctx context.Context, m *spool.Mail) (string, error) {
+	at := strings.LastIndexByte(m.From, '@')
+	if s.Signer == nil || at < 0 || m.BodyHash == nil || m.HeaderLen == 0 {
+		return "", nil
+	}
+	section, err := s.section(ctx, m, m.HeaderLen)
+	if err != nil {
+		return "", err
+	}
+	fields, err := s.Signer.Sign(ctx, strings.ToLower(m.From[at+1:]), dkim.ParseHeader(section), m.BodyHash)
+	if kinds.Is(err, kinds.Invalid) {
+		return "", nil // it has no author
+	}
+	return fields, err
+}
+
+// section reads the first n octets of the message's header section.
+func (s *Step) section(ctx context.Context, m *spool.Mail, n int64) ([]byte, error) {
+	r, err := s.Blobs.Open(ctx, m.Blob, 0, n)
 	if err != nil {
 		return nil, err
 	}
-	return &joined{head: slices.Clone(m.Head), ReadCloser: body}, nil
+	defer r.Close()
+	b, err := io.ReadAll(r)
+	return b, kinds.Wrap(kinds.Unavailable, err, "outbound: the message's header")
 }
 
 // joined is bytes, then a reader.

@@ -6,7 +6,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"io"
 	"strings"
 	"time"
 
@@ -84,19 +83,14 @@ func (s *Step) header(ctx context.Context, m *spool.Mail) ([]byte, error) {
 	if m.HeaderLen == 0 {
 		return m.Head, nil
 	}
-	r, err := s.content(ctx, m, min(m.HeaderLen, dsn.MaxReturned))
+	b, err := s.section(ctx, m, min(m.HeaderLen, dsn.MaxReturned))
 	if err != nil {
 		if kinds.Is(err, kinds.NotFound) {
 			return m.Head, nil // the message is gone, its fate can still be told
 		}
 		return nil, err
 	}
-	defer r.Close()
-	b, err := io.ReadAll(r)
-	if err != nil {
-		return nil, kinds.Wrap(kinds.Unavailable, err, "outbound: the message's header")
-	}
-	return bytes.TrimSuffix(b, []byte("\r\n\r\n")), nil
+	return append(m.Head[:len(m.Head):len(m.Head)], bytes.TrimSuffix(b, []byte("\r\n\r\n"))...), nil
 }
 
 // notification names a notification by the mail and of whom it tells.

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 )
 
 // data is DATA: the message follows, up to CRLF "." CRLF.
@@ -72,6 +73,10 @@ func (s *session) open(t *transaction) {
 		Relayed: true, Submitted: s.submission, AuthServID: s.cfg.Hostname, Now: s.cfg.Now}
 	if t.trial = s.trial(t); t.trial != nil {
 		cfg.Tap = t.trial
+	}
+	if len(t.remote) > 0 {
+		t.digest = &dkim.Digest{RelaxedBody: true}
+		cfg.Tap = t.digest
 	}
 	t.in = intake.New(cfg)
 }

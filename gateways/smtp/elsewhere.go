@@ -7,6 +7,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -45,10 +46,11 @@ func (s *session) sendOn(ctx context.Context, t *transaction, ref blob.Ref, sum 
 			return err
 		}
 	}
+	_ = t.digest.Close()
 	for i := 0; i < len(t.remote); i += spool.MaxOutgoing {
 		m := spool.Mail{Tenant: t.tenant, Correlation: t.id, Kind: spool.Submission, From: t.from.String(), Sender: s.user.Account, Seen: head.Seq,
 			Head: s.received(t, now), Blob: ref, HeaderLen: sum.HeaderLen, UTF8: t.params.utf8, EightBit: t.params.eightBit || eightBit(&sum.Body),
-			AcceptedMS: now.UnixMilli(), ExpiresMS: now.Add(s.cfg.Expire).UnixMilli(),
+			BodyHash: t.digest.BodyHash(dkim.Relaxed), AcceptedMS: now.UnixMilli(), ExpiresMS: now.Add(s.cfg.Expire).UnixMilli(),
 			To: t.remote[i:min(i+spool.MaxOutgoing, len(t.remote))]}
 		if sum.HeaderLen == 0 {
 			m.Head = append(m.Head, "\r\n"...)

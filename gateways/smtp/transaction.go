@@ -9,6 +9,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/senderauth"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -27,6 +28,7 @@ type transaction struct {
 
 	in     *intake.Intake    // nil until bytes come
 	trial  *senderauth.Trial // of who sent it; nil if it isn't judged
+	digest *dkim.Digest      // of what may go to other hosts; else nil
 	bdat   bool              // they come by BDAT
 	lines  dotReader         // judges what comes by BDAT
 	begun  time.Time         // when the first of them was waited for

@@ -119,3 +119,11 @@ func (r *Resolver) TLSA(ctx context.Context, host, port string) (list []*dns.TLS
 	}
 	return list, a.Authentic, err
 }
+
+// HasSRV tells whether a service of a domain is at a host (RFC 2782).
+func (r *Resolver) HasSRV(ctx context.Context, name, host string) bool {
+	a, _ := r.Lookup(ctx, name, dns.TypeSRV)
+	return slices.ContainsFunc(a.Records, func(rr dns.RR) bool {
+		return strings.EqualFold(strings.TrimSuffix(rr.(*dns.SRV).Target, "."), host)
+	})
+}

@@ -32,7 +32,7 @@ func (s *Service) wireOutbound(mails *spool.Spool) error {
 			return err
 		}
 	}
-	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Sender: sender, Host: st.Hostname,
+	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Sender: sender, Signer: s.keys, Host: st.Hostname,
 		Now: s.options.Now, Log: s.log, Metrics: outbound.NewMetrics(s.registry)}
 	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Outbound, Handle: step.Handle, Receivers: st.OutboundWorkers, Grace: s.patience(), Log: s.log}
 	dead := work

@@ -36,6 +36,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/sharing"
+	"github.com/godwit-mail/godwit/shared/signing"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -69,6 +70,7 @@ type Service struct {
 	quota       *quota.Keeper
 	resolver    *resolver.Resolver
 	sharing     *sharing.Sharing
+	keys        *signing.Keys
 	outbound    smtp.Outbound // nil: no mail goes to other hosts
 	servers     []*gateways.Server
 	workers     []*functions.Worker
@@ -120,6 +122,7 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	s.wireGateways()
 	s.wireFunctions(parked)
 	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked, st.HistoryWindow), Quota: s.quota,
+		DNS:  &api.DNS{Keys: s.keys, Resolver: s.resolver, Host: st.Hostname},
 		Mail: &api.Mail{Accounts: s.accounts, Blobs: blob.Store{Driver: s.ports.Blobs}, Sharing: s.sharing},
 		Now:  s.options.Now, Log: s.log, Version: s.options.Version}))
 	if err = s.ensureKey(ctx); err != nil {
@@ -178,6 +181,7 @@ func (s *Service) wireStores(set ports.Set) {
 		Log: s.log, Compact: compaction.Asker(s.ports.Queue), Window: st.HistoryWindow, IdleBytes: st.AccountCache * 2 / 3, ContentBytes: st.AccountCache / 3,
 		Grown: func(ref account.Ref, by account.By, messages, bytes int64) { s.quota.Grown(ref, by, messages, bytes) }})
 	s.resolver = resolver.New(resolver.Config{Servers: st.DNSServers, Timeout: st.DNSTimeout, Cache: st.DNSCache, Validating: st.DNSValidating, Now: now})
+	s.keys = &signing.Keys{Records: s.ports.Records, Resolver: s.resolver, Now: now}
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: resolver.Net{Resolver: s.resolver}.LookupTXT})
 	s.sharing = sharing.New(sharing.Config{Accounts: s.accounts, Directory: s.directory, Records: s.ports.Records, Now: now})

@@ -57,6 +57,8 @@ type Mail struct {
 	// Holder tells leases apart that begin at the same time: without it, two records would be
 	// equal, and the second taken for the first whose reply was lost.
 	Holder string `cbor:"22,keyasint,omitempty"`
+	// BodyHash is the SHA-256 of the relaxed body, by which it is signed (DKIM); nil: it isn't.
+	BodyHash []byte `cbor:"23,keyasint,omitempty"`
 
 	version uint64 // of the record
 }

@@ -3,6 +3,7 @@
 package service_test
 
 import (
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -12,6 +13,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/emersion/go-msgauth/dkim"
 	gosasl "github.com/emersion/go-sasl"
 	"github.com/emersion/go-smtp"
 
@@ -187,4 +189,70 @@ func writeFile(t *testing.T, content string) string {
 		t.Fatal(err)
 	}
 	return name
+}
+
+// What a domain needs is told; when it is there, its mail is signed, so that others see
+// that it is from it.
+func TestMailIsSignedWhenItsKeysArePublished(t *testing.T) {
+	far := startElsewhere(t)
+	_, port, _ := net.SplitHostPort(far.addr)
+	zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1")
+	w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "mail.demo.test", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
+		"outbound-port": port, "outbound-allow": "127.0.0.0/8", "tls-certificate": "", "dns-cache": "1"}})
+	told := w.Godwit("domain", "dns", "demo.test")
+	keys := 0
+	for line := range strings.SplitSeq(told, "\n") {
+		field := strings.Fields(line)
+		if len(field) < 4 || field[0] == "FOUND" {
+			continue
+		}
+		if field[0] != "no" && field[0] != "false" && field[0] != "-" {
+			t.Errorf("found, but not there: %s", line)
+		}
+		value := strings.Join(field[3:], " ")
+		if field[1] == "TXT" {
+			var parts []string
+			for len(value) > 0 {
+				n := min(200, len(value))
+				parts, value = append(parts, `"`+value[:n]+`"`), value[n:]
+			}
+			value = strings.Join(parts, " ")
+		}
+		if strings.Contains(field[2], "_domainkey") {
+			keys++
+		}
+		zone.Add(t, field[2]+". 1 IN "+field[1]+" "+value)
+	}
+	if keys != 2 {
+		t.Fatalf("%d keys in\n%s", keys, told)
+	}
+	until(t, "all records are found", func() bool {
+		told := w.Godwit("domain", "dns", "demo.test")
+		return strings.Count(told, "\n") == 9 && !strings.Contains(told, "\n-") && !strings.Contains(told, "\nfalse") && !strings.Contains(told, "\nno")
+	})
+	c, err := smtp.DialTLS(w.Address("submissions"), &tls.Config{InsecureSkipVerify: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if err := c.Auth(gosasl.NewPlainClient("", world.Alice, world.Password)); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.SendMail(world.Alice, []string{"x@far.test"}, strings.NewReader(outgoing)); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the mail is there", func() bool { return len(far.mails()) == 1 })
+	_, mail, _ := strings.Cut(far.mails()[0], "\n")
+	found, err := dkim.VerifyWithOptions(strings.NewReader(mail), &dkim.VerifyOptions{LookupTXT: func(name string) ([]string, error) {
+		texts, _, err := zone.Resolver(t).TXT(t.Context(), name)
+		return texts, err
+	}})
+	if err != nil || len(found) != 2 {
+		t.Fatalf("%d signatures, %v in\n%s", len(found), err, mail)
+	}
+	for _, s := range found {
+		if s.Err != nil || s.Domain != "demo.test" {
+			t.Errorf("another implementation says of the signature of %s: %v", s.Domain, s.Err)
+		}
+	}
 }

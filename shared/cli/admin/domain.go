@@ -30,10 +30,30 @@ func domains(c *connection) *cobra.Command {
 				}
 				return c.show(cmd, o, whole...)
 			}),
+		c.domainDNS(),
 		c.patcher("suspend NAME", "Suspend a domain: nobody in it receives mail or logs in", "domains", "name", object{"suspended": true}, fields...),
 		c.patcher("resume NAME", "End a domain's suspension", "domains", "name", object{"suspended": false}, fields...),
 		c.pointer("catch-all NAME [ADDRESS]", "Say who gets mail for unknown users; it is refused without ADDRESS", "domains", "catch_all", fields...),
 		c.pointer("postmaster NAME [ADDRESS]", "Say who gets mail for postmaster; the tenant's or service's without ADDRESS", "domains", "postmaster", fields...),
 		c.deleter("delete NAME", "Give up a domain that has no addresses", "domains", "name", "domain %s is given up"),
 	)
+}
+
+// domainDNS is the verb that tells what a domain needs in the DNS.
+func (c *connection) domainDNS() *cobra.Command {
+	cmd := verb("dns NAME", "Show what a domain needs in the DNS (MX, SPF, DKIM, DMARC, SRV), and what of it is there", cobra.ExactArgs(1), c.names("/v1/domains", "name"), nil)
+	rotate := cmd.Flags().Bool("rotate", false, "make new DKIM keys first; those in use go on until the new ones are found in the DNS")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		method, path := http.MethodGet, at("domains", args[0], "dns")
+		if *rotate {
+			method, path = http.MethodPost, at("domains", args[0], "dns", "rotate")
+		}
+		o, _, err := c.call(cmd.Context(), method, path, nil, "", nil)
+		if err != nil {
+			return err
+		}
+		records, _ := o["records"].([]any)
+		return c.list(cmd, records, "found", "type", "name", "value")
+	}
+	return cmd
 }

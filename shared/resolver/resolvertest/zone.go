@@ -60,10 +60,13 @@ func Start(t testing.TB, lines ...string) *Server {
 	return s
 }
 
+// Servers is where a resolver finds it.
+func (s *Server) Servers() []netip.AddrPort { return []netip.AddrPort{s.Addr} }
+
 // Resolver gives a resolver that asks this server, and no other.
 func (s *Server) Resolver(t testing.TB) *resolver.Resolver {
 	t.Helper()
-	r := resolver.New(resolver.Config{Servers: []netip.AddrPort{s.Addr}, Timeout: 2 * time.Second, Validating: true})
+	r := resolver.New(resolver.Config{Servers: s.Servers(), Timeout: 2 * time.Second, Validating: true})
 	return r
 }
 
