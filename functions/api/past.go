@@ -195,6 +195,12 @@ func (s *server) restore(ctx context.Context, a directory.Account, r account.Res
 		}
 	}
 	done, err = open.Restore(ctx, by, r)
+	if !r.Dry {
+		// Grants that came back lead others to the account again.
+		if _, failed := s.mail.Sharing.Missing(context.WithoutCancel(ctx), a.Ref, open.State(), true); failed != nil {
+			s.log.WarnContext(ctx, "cannot write hints to what is shared", "account", a.Ref.ID, "error", failed)
+		}
+	}
 	if r.Dry || s.quota == nil {
 		return done, err
 	}

@@ -20,12 +20,6 @@ type Share struct {
 	SharedSeen bool   `json:"shared_seen" doc:"All who read the mailbox share one \\Seen; otherwise each has their own."`
 }
 
-// shareBody names a mailbox and who it is shared with.
-type shareBody struct {
-	Mailbox string `json:"mailbox" maxLength:"2000" doc:"Its name."`
-	With    string `json:"with" maxLength:"300"`
-}
-
 func (s *server) shares(api huma.API) {
 	huma.Register(api, operation(http.MethodGet, "/v1/accounts/{address}/shares", "list-shares", "List what an account shares", http.StatusOK),
 		func(ctx context.Context, in *AccountPath) (*list[Share], error) {
@@ -51,12 +45,13 @@ func (s *server) shares(api huma.API) {
 		func(ctx context.Context, in *struct {
 			AccountPath
 			Body struct {
-				shareBody
+				Mailbox    string `json:"mailbox" maxLength:"2000" doc:"Its name."`
+				With       string `json:"with" maxLength:"300" doc:"An account or group by its address, or anyone."`
 				Rights     string `json:"rights" maxLength:"20" doc:"lrswipkxtea; none take the share away."`
 				SharedSeen *bool  `json:"shared_seen,omitempty" doc:"Whether all who read the mailbox share one \\Seen. What is left out stays."`
 			}
 		}) (*struct{ Body Share }, error) {
-			share, err := s.share(ctx, in.Address, in.Body.shareBody, in.Body.Rights, in.Body.SharedSeen)
+			share, err := s.share(ctx, in.Address, in.Body.Mailbox, in.Body.With, in.Body.Rights, in.Body.SharedSeen)
 			if err != nil {
 				return nil, s.problem(ctx, err)
 			}
@@ -65,7 +60,7 @@ func (s *server) shares(api huma.API) {
 }
 
 // share grants rights to a mailbox.
-func (s *server) share(ctx context.Context, address string, what shareBody, letters string, sharedSeen *bool) (Share, error) {
+func (s *server) share(ctx context.Context, address, mailbox, with, letters string, sharedSeen *bool) (Share, error) {
 	a, err := s.opened(ctx, address)
 	if err != nil {
 		return Share{}, err
@@ -75,12 +70,12 @@ func (s *server) share(ctx context.Context, address string, what shareBody, lett
 	if err != nil {
 		return Share{}, explain(err)
 	}
-	m := a.State().Mailbox(what.Mailbox)
+	m := a.State().Mailbox(mailbox)
 	if m == nil {
 		return Share{}, kinds.Errorf(kinds.NotFound, "api: no such mailbox")
 	}
 	_, domain, _ := strings.Cut(address, "@")
-	who, err := s.mail.Sharing.Known(ctx, a.Ref().Tenant, domain, m, what.With)
+	who, err := s.mail.Sharing.Known(ctx, a.Ref().Tenant, domain, m, with)
 	switch {
 	case kinds.Is(err, kinds.NotFound):
 		return Share{}, kinds.Errorf(kinds.Invalid, "api: there is no such account or group in the tenant")

@@ -134,7 +134,9 @@ func (d *town) Grow(_, domain string, messages, bytes int64) {
 	d.grown = append(d.grown, fmt.Sprint(domain, " ", messages, " ", bytes))
 }
 
-func (d *town) AnyoneMay(context.Context, account.Ref, account.Rights) (bool, error) { return false, nil }
+func (d *town) AnyoneMay(context.Context, account.Ref, account.Rights) (bool, error) {
+	return false, nil
+}
 
 func (d *town) Known(ref account.Ref) (account.Head, bool) {
 	h, ok := d.heads[ref.ID]

@@ -49,10 +49,16 @@ func TestCommandsNeedTheirRights(t *testing.T) {
 			need Rights
 			do   func() error
 		}{
-			{"append", MayInsert, func() error { _, _, err := bob.Append(ctx, by, "INBOX", []NewMessage{newMessage(1)}, Room{}); return err }},
+			{"append", MayInsert, func() error {
+				_, _, err := bob.Append(ctx, by, "INBOX", []NewMessage{newMessage(1)}, Room{})
+				return err
+			}},
 			{"copy", MayRead | MayInsert, func() error { _, err := bob.CopyMessages(ctx, by, Inbox, uids(1), "INBOX", Room{}); return err }},
 			{"move", MayRead | MayTrash | MayExpunge | MayInsert, func() error { _, err := bob.MoveMessages(ctx, by, Inbox, uids(2), "INBOX"); return err }},
-			{"seen", MayRead | MayKeepSeen, func() error { _, err := bob.StoreFlags(ctx, by, Inbox, all, AddFlags, Seen, nil, Unconditional); return err }},
+			{"seen", MayRead | MayKeepSeen, func() error {
+				_, err := bob.StoreFlags(ctx, by, Inbox, all, AddFlags, Seen, nil, Unconditional)
+				return err
+			}},
 			{"flagged", MayRead | MayWrite, func() error {
 				_, err := bob.StoreFlags(ctx, by, Inbox, all, AddFlags, Flagged, nil, Unconditional)
 				return err
