@@ -15,8 +15,9 @@ import (
 const maxAliases = 4
 
 // Authenticate judges a login over a protocol (Submission, IMAP, POP3). username is the
-// account's address or an alias that leads to it alone. Each call costs exactly one
-// evaluation of a password hash, whether or not there is such an account.
+// account's address or an alias that leads to it alone. A wrong password costs exactly one
+// evaluation of a password hash, whether or not there is such an account; a right one costs
+// one now and then, an app password none.
 //
 // Errors: kinds.Unauthenticated; and, only after the right password, kinds.Suspended
 // and kinds.Denied (the protocol is switched off for the account or app password).
@@ -29,15 +30,17 @@ func (d *Directory) Authenticate(ctx context.Context, username, password, protoc
 	if found != nil {
 		hash = found.e.Hash
 	}
-	right, err := d.hasher.matches(ctx, hash, password)
-	if err != nil {
-		return nil, err
-	}
 	var app *AppPassword
-	if found != nil && !right {
+	if found != nil {
 		app = found.e.app(password)
 	}
-	if found == nil || !right && app == nil {
+	right := app != nil
+	if !right {
+		if right, err = d.hasher.matches(ctx, hash, password); err != nil {
+			return nil, err
+		}
+	}
+	if found == nil || !right {
 		return nil, kinds.Errorf(kinds.Unauthenticated, "directory: wrong name or password")
 	}
 	return found.admit(app, protocol)

@@ -63,7 +63,7 @@ type Directory struct {
 // New makes a directory.
 func New(c Config) *Directory {
 	return &Directory{
-		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords), lookupTXT: c.LookupTXT, graceTime: c.Grace,
+		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords, c.Now), lookupTXT: c.LookupTXT, graceTime: c.Grace,
 		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
 		members: newCache[*Resolution](c.Now, maxResolved),
 	}

@@ -7,6 +7,7 @@ import (
 	"encoding/base64"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
 	"github.com/godwit-mail/godwit/shared/kinds"
@@ -43,7 +44,7 @@ func TestScramVerifier(t *testing.T) {
 }
 
 func TestEvaluationsAreBoundedAndWaitingEnds(t *testing.T) {
-	h := newHasher(Passwords{Evaluated: func() { t.Error("evaluated") }})
+	h := newHasher(Passwords{Evaluated: func() { t.Error("evaluated") }}, time.Now)
 	for range hashAtOnce {
 		_, err := h.slot(t.Context())
 		porttest.OK(t, err)
@@ -59,7 +60,7 @@ func TestEvaluationsAreBoundedAndWaitingEnds(t *testing.T) {
 }
 
 func TestHash(t *testing.T) {
-	h := newHasher(Passwords{})
+	h := newHasher(Passwords{}, time.Now)
 	hash, scram, err := h.make(t.Context(), "päßword¹ with blanks", nil)
 	porttest.OK(t, err)
 	if !strings.HasPrefix(hash, "$argon2id$v=19$m=19456,t=2,p=1$") || scram != "" {
