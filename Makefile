@@ -27,10 +27,10 @@ check: lint race fuzz ## all checks of the code: lint, race, fuzz (a C compiler)
 lint: ## gofmt, vet (test tags too), staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted by:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags clients,crash ./tests/... ./shared/archive
+	$(GO) vet -tags clients,crash,interop ./tests/... ./shared/archive
 	$(GO) vet -tags localstack,clients ./...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags clients,crash ./tests/... ./shared/archive
+	$(GO) tool staticcheck -tags clients,crash,interop ./tests/... ./shared/archive
 	$(GO) tool staticcheck -tags localstack,clients ./...
 
 .PHONY: race
@@ -52,17 +52,21 @@ fuzz: ## each fuzz target for FUZZTIME (50,000 inputs)
 	done
 
 .PHONY: test-clients
-test-clients: ## the real binary with real clients (swaks, curl, mbsync)
+test-clients: ## the real binary with real clients (swaks, curl, mbsync, offlineimap, getmail, mutt, tmux, python3, npm)
 	$(GO) test -tags clients -count=1 -timeout 15m -v ./tests/clients ./shared/archive
 
 .PHONY: test-crash
 test-crash: ## kill -9 under load, 50 times
 	$(GO) test -tags crash -count=1 -timeout 15m -v ./tests/crash
 
-# With Debian's dovecot-lmtpd and postfix installed, Dovecot takes the same load in the
-# same run.
+.PHONY: interop
+interop: ## IMAP's scripts against Dovecot too (root; Debian's dovecot-imapd and dovecot-lmtpd)
+	$(GO) test -tags interop -count=1 -timeout 15m -v ./tests/interop
+
+# With Debian's dovecot-lmtpd, dovecot-imapd and postfix installed, Dovecot takes the same
+# load in the same run. 'go run ./tests/bench -h' tells the parts, which can be run alone.
 .PHONY: bench
-bench: ## 20,000 mails of 25 KB to 1,000 accounts
+bench: ## mail, mailboxes, a mix of clients, bodies, compaction and idle connections
 	$(GO) run ./tests/bench
 
 .PHONY: dev-cloud
