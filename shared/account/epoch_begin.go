@@ -40,10 +40,12 @@ func (s *Store) BeginEpoch(ctx context.Context, ref Ref, by By) (b Begun, err er
 			}
 		}
 		next := ref.in(r.epoch)
-		started := false
-		if _, err := s.readHead(ctx, next.Partition()); kinds.Is(err, kinds.NotFound) {
-			started = true
-			err = s.startPartition(ctx, b.Ref, next, by)
+		_, err = s.readHead(ctx, next.Partition())
+		started := kinds.Is(err, kinds.NotFound)
+		if started {
+			if err = s.startPartition(ctx, b.Ref, next, by); kinds.Is(err, kinds.Conflict) {
+				continue // somebody else started it
+			}
 		}
 		if err != nil {
 			return b, err

@@ -244,7 +244,7 @@ func (d *Directory) ChangeAccount(ctx context.Context, s Scope, addr, match stri
 // SetPassword gives an account a new password and ends its sessions.
 func (d *Directory) SetPassword(ctx context.Context, s Scope, addr, match, password string) (Account, error) {
 	var a Account
-	key, dom, e, version, err := d.object(ctx, s, addr, kindAccount)
+	_, dom, e, _, err := d.object(ctx, s, addr, kindAccount)
 	if err != nil {
 		return a, err
 	}
@@ -259,7 +259,7 @@ func (d *Directory) SetPassword(ctx context.Context, s Scope, addr, match, passw
 	if err != nil {
 		return a, err
 	}
-	key, e, version, err = d.changeEntry(ctx, s, addr, match, kindAccount, func(e *entry) error {
+	key, e, version, err := d.changeEntry(ctx, s, addr, match, kindAccount, func(e *entry) error {
 		e.Hash, e.Scram = hash, scram
 		e.Generation++
 		return nil

@@ -30,15 +30,8 @@ type Server struct {
 // with full names: "example.com. 300 IN MX 10 mx.example.com."
 func Start(t testing.TB, lines ...string) *Server {
 	t.Helper()
-	packets, err := net.ListenPacket("udp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
+	packets, streams := listen(t)
 	addr := packets.LocalAddr().(*net.UDPAddr).AddrPort()
-	streams, err := net.Listen("tcp", addr.String())
-	if err != nil {
-		t.Fatal(err)
-	}
 	s := &Server{Addr: addr, records: map[string][]dns.RR{}, silent: map[string]bool{}, broken: map[string]bool{}, insecure: map[string]bool{}, asked: map[string]int{}}
 	for _, line := range lines {
 		s.Add(t, line)
@@ -58,6 +51,23 @@ func Start(t testing.TB, lines ...string) *Server {
 		})
 	}
 	return s
+}
+
+// listen takes a port that is free for both UDP and TCP.
+func listen(t testing.TB) (net.PacketConn, net.Listener) {
+	t.Helper()
+	for range 20 {
+		packets, err := net.ListenPacket("udp", "127.0.0.1:0")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if streams, err := net.Listen("tcp", packets.LocalAddr().String()); err == nil {
+			return packets, streams
+		}
+		packets.Close()
+	}
+	t.Fatal("no port is free for a name server")
+	return nil, nil
 }
 
 // Servers is where a resolver finds it.
