@@ -76,7 +76,7 @@ func (s *Server) Servers() []netip.AddrPort { return []netip.AddrPort{s.Addr} }
 // Resolver gives a resolver that asks this server, and no other.
 func (s *Server) Resolver(t testing.TB) *resolver.Resolver {
 	t.Helper()
-	r := resolver.New(resolver.Config{Servers: s.Servers(), Timeout: 2 * time.Second, Validating: true})
+	r := resolver.New(resolver.Config{Servers: s.Servers(), Timeout: 30 * time.Second, Validating: true})
 	return r
 }
 
