@@ -134,7 +134,7 @@ func TestLargeMailbox(t *testing.T) {
 	}
 	client := fresh()
 	login := "LOGIN large@" + domain + " \"" + password + "\""
-	most("LOGIN to an account of 100,000 messages and SELECT of them, on a gateway that knows nothing", 3, 2, func() {
+	most("LOGIN to an account of 100,000 messages and SELECT of them, on a gateway that knows nothing", 2, 2, func() {
 		client.do(login)
 		client.do("SELECT INBOX")
 	})

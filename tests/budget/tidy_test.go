@@ -60,7 +60,7 @@ func tidying(t *testing.T, w *world, b *table) price.Usage {
 		return list[0].Seq
 	}
 	for range 3 {
-		week(64)
+		week(32)
 	}
 	sweeper.Reset()
 	c.meter.Reset()

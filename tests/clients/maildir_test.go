@@ -1,4 +1,4 @@
-//go:build clients
+//go:build clients && !localstack
 
 package clients_test
 
