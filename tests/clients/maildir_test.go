@@ -64,11 +64,11 @@ func getmailTakesMailOnce(st *station) {
 	}
 	args := []string{"--getmaildir", st.dir, "--rcfile", rc(false)}
 	st.run("getmail", args...)
-	if n := len(st.maildir(root)); n != synced {
+	if n := len(st.maildir(root)); n != st.count {
 		st.t.Errorf("getmail took %d messages", n)
 	}
 	st.again("getmail", args...)
-	if n := len(st.maildir(root)); n != synced {
+	if n := len(st.maildir(root)); n != st.count {
 		st.t.Errorf("after the second run there are %d messages", n)
 	}
 	rc(true)
