@@ -114,6 +114,9 @@ func TestMbsyncSignsInByScram(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, port, _ := net.SplitHostPort(c.s.Address["imaps"])
+	if err := os.Mkdir(filepath.Join(c.dir, "mail"), 0o700); err != nil {
+		t.Fatal(err)
+	}
 	config := func(password string) string {
 		name := filepath.Join(c.dir, "mbsyncrc")
 		text := fmt.Sprintf("IMAPAccount a\nHost localhost\nPort %s\nUser %s\nPass \"%s\"\nSSLType IMAPS\nCertificateFile %s\nAuthMechs SCRAM-SHA-256\n\n"+
