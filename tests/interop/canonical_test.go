@@ -188,13 +188,16 @@ func canonicalStatus(tag, kind, code string) string {
 	return tag + " " + kind
 }
 
+// agreed are the keywords that Godwit names in each mailbox.
+var agreed = regexp.MustCompile(`^\$(forwarded|junk|mdnsent|notjunk|phishing)$`)
+
 // set sorts the flags or attributes of a list.
 func set(list []node) {
 	for i := range list {
 		keep := list[i].list[:0]
 		for _, n := range list[i].list {
 			n.text = strings.ToLower(n.text)
-			if n.text != `\recent` && n.text != `\marked` && n.text != `\unmarked` {
+			if n.text != `\recent` && n.text != `\marked` && n.text != `\unmarked` && !agreed.MatchString(n.text) {
 				keep = append(keep, n)
 			}
 		}
