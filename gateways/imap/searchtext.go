@@ -58,10 +58,16 @@ func (m *mail) contains(ctx context.Context, needle string, headers bool) (bool,
 	found := false
 	var failed error
 	m.sum.Body.Walk(func(p *message.Part) bool {
+		if headers && p != &m.sum.Body && p.HeaderLen > 0 {
+			// RFC 9051, section 6.4.4: in the header (including MIME header fields) or body
+			if found, failed = m.headerContains(ctx, m.at(p.Header()), needle); found || failed != nil {
+				return false
+			}
+		}
 		switch {
 		case p.Type == "text":
 			found, failed = m.partContains(ctx, p, needle)
-		case p.Message != nil:
+		case p.Message != nil && !headers:
 			// What is a header within the body is part of the body's text.
 			found, failed = m.headerContains(ctx, m.at(p.Message.Body.Header()), needle)
 		}
