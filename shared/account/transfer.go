@@ -57,12 +57,12 @@ type Carry func(ctx context.Context, from blob.Ref) (to blob.Ref, ok bool, err e
 // Rebuild makes the account ref, of which there is nothing yet, as from is now: mailboxes,
 // what they grant within the tenant, subscriptions, and messages with their flags, dates,
 // EMAILIDs and THREADIDs. What others have seen is not taken over. UIDs, MODSEQs
-// and MAILBOXIDs are new, and each UIDVALIDITY is above all that from has ever given, so
-// that no client takes a message of one for one of the other. After an error the account is
-// to be given up.
+// and MAILBOXIDs are new, and each UIDVALIDITY is above all that from has ever given, and that
+// the account may have given since from was copied, so that no client takes a message of one
+// for one of the other. After an error the account is to be given up.
 func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carry Carry) (Totals, error) {
 	old := from.State()
-	if err := s.begin(ctx, ref, by, old.validity); err != nil {
+	if err := s.begin(ctx, ref, by, max(old.validity, epochFloor(old.epoch, s.cfg.Now()))); err != nil {
 		return Totals{}, err
 	}
 	to, err := s.Open(ctx, ref)
