@@ -131,7 +131,9 @@ func mbsync(f *folder, v *view) (*folder, bool) {
 	return f, true
 }
 
-// offlineimap does as mbsync, and refuses a folder with another UIDVALIDITY.
+// offlineimap does as mbsync, and refuses a folder with another UIDVALIDITY, as its manual
+// says. Its versions 7 and 8 say so too, but go on by UIDs (see tests/clients): that is right
+// in a new epoch, which keeps them, and wrong in an account that was made anew from a backup.
 func offlineimap(f *folder, v *view) (*folder, bool) {
 	if f != nil && f.validity != v.box.UIDValidity {
 		return f, false
