@@ -14,6 +14,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/records"
 	"github.com/godwit-mail/godwit/shared/sharing"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // Limits of one request.
@@ -29,6 +30,7 @@ type Config struct {
 	Spool     Spool          // nil: there is no queue to look into
 	Quota     Sums           // nil: nobody knows what domains and tenants hold
 	Mail      *Mail          // nil: there is no looking into accounts
+	Outgoing  *spool.Spool   // nil: no mail goes to other hosts
 	DNS       *DNS           // nil: nobody says what a domain needs in the DNS
 	Now       func() time.Time
 	Log       *slog.Logger
@@ -42,6 +44,7 @@ type server struct {
 	quota    Sums
 	mail     *Mail
 	dns      *DNS
+	outgoing *spool.Spool
 	now      func() time.Time
 	log      *slog.Logger
 	throttle throttle
@@ -53,7 +56,7 @@ type server struct {
 
 // New makes the handler. Everything but the document needs a key.
 func New(c Config) http.Handler {
-	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, dns: c.DNS, now: c.Now, log: c.Log,
+	s := &server{dir: c.Directory, records: c.Records, spool: c.Spool, quota: c.Quota, mail: c.Mail, dns: c.DNS, outgoing: c.Outgoing, now: c.Now, log: c.Log,
 		transfers: make(chan struct{}, maxTransfers), counting: make(chan struct{}, 1), joining: make(chan struct{}, 1)}
 	if s.mail != nil && s.mail.Sharing == nil {
 		mail := *s.mail
@@ -111,6 +114,9 @@ func (s *server) register(api huma.API) {
 	}
 	if s.spool != nil {
 		s.queue(api)
+	}
+	if s.outgoing != nil {
+		s.outgoingMail(api)
 	}
 	if s.dns != nil {
 		s.domainRecords(api)

@@ -81,3 +81,11 @@ func smarthost(st *settings.Settings) (*relay.Smarthost, error) {
 	}
 	return h, nil
 }
+
+// outgoing is what people see of the mail that is sent, nil if none is.
+func (s *Service) outgoing(mails *spool.Spool) *spool.Spool {
+	if s.outbound == nil {
+		return nil
+	}
+	return mails
+}

@@ -166,7 +166,7 @@ func (s *Spool) Lease(ctx context.Context, id string) (*Mail, error) {
 	return m, s.put(ctx, m, now.Add(LeaseTime))
 }
 
-// next is when it is to be tried: at once while nobody has.
+// next is when it is to be tried: at once while nobody has; zero when nobody is open.
 func (m *Mail) next() time.Time {
 	next := time.Time{}
 	for _, r := range m.To {
@@ -182,14 +182,18 @@ func (s *Spool) Note(ctx context.Context, m *Mail) error {
 	return s.put(ctx, m, time.UnixMilli(m.LeasedMS))
 }
 
-// Release ends a lease: the mail is forgotten when nobody is open any more, else it is due
-// when the first of them is.
+// Release ends a lease: the mail is forgotten when nobody is open any more and the sender
+// knows of all who failed, else it is due when the first of them is.
 func (s *Spool) Release(ctx context.Context, m *Mail) error {
-	if !slices.ContainsFunc(m.To, func(r Recipient) bool { return r.State == Open }) {
+	due := m.next()
+	if slices.ContainsFunc(m.To, func(r Recipient) bool { return r.State == Failed && !r.Told }) {
+		due = s.Now()
+	}
+	if due.IsZero() {
 		return s.Records.Delete(ctx, records.Key{Space: outgoing, ID: m.ID}, m.version)
 	}
 	m.LeasedMS = 0
-	return s.put(ctx, m, m.next())
+	return s.put(ctx, m, due)
 }
 
 func (s *Spool) put(ctx context.Context, m *Mail, due time.Time) error {

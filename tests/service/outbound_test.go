@@ -256,3 +256,41 @@ func TestMailIsSignedWhenItsKeysArePublished(t *testing.T) {
 		}
 	}
 }
+
+// Mail that waits is seen; it is tried again at once when somebody asks for it, or given up,
+// and then its sender is told.
+func TestMailThatWaitsIsLookedAfter(t *testing.T) {
+	l, err := net.Listen("tcp", "127.0.0.1:0") // a port at which nobody listens
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	l.Close()
+	zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1")
+	w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
+		"outbound-port": port, "outbound-allow": "127.0.0.0/8"}})
+	if err := submit(t, w, world.Alice, []string{"x@far.test"}, outgoing); err != nil {
+		t.Fatal(err)
+	}
+	waits := func(tries string) {
+		t.Helper()
+		until(t, "the mail waits after "+tries+" tries", func() bool {
+			lines := strings.Split(strings.TrimSpace(w.Godwit("outgoing", "list")), "\n")
+			if len(lines) != 2 || !strings.Contains(lines[1], "alice@demo.test") || !strings.Contains(lines[1], "connection refused") {
+				return false
+			}
+			shown := strings.Split(strings.TrimSpace(w.Godwit("outgoing", "show", strings.Fields(lines[1])[0])), "\n")
+			to := strings.Fields(shown[len(shown)-1])
+			return to[0] == "x@far.test" && to[1] == "open" && to[2] == tries
+		})
+	}
+	waits("1")
+	id := strings.Fields(strings.Split(w.Godwit("outgoing", "list"), "\n")[1])[0]
+	until(t, "it is tried again", func() bool { return strings.Contains(w.Godwit("outgoing", "retry", id), "tried again") })
+	waits("2")
+	until(t, "it is given up", func() bool { return strings.Contains(w.Godwit("outgoing", "drop", id), "given up") })
+	until(t, "the sender is told", func() bool {
+		return strings.Contains(strings.Join(mailbox(t, w, world.Alice), ""), "The mail was given up by an administrator")
+	})
+	until(t, "nothing waits", func() bool { return len(strings.Split(strings.TrimSpace(w.Godwit("outgoing", "list")), "\n")) == 1 })
+}
