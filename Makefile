@@ -67,7 +67,7 @@ interop: ## IMAP's scripts against Dovecot too (root; Debian's dovecot-imapd and
 # load in the same run. 'go run ./tests/bench -h' tells the parts, which can be run alone.
 .PHONY: bench
 bench: ## mail, mailboxes, a mix of clients, bodies, compaction and idle connections
-	$(GO) run ./tests/bench
+	$(GO) run ./tests/bench $(BENCHFLAGS)
 
 .PHONY: dev-cloud
 dev-cloud: ## the whole service as in AWS, on this machine (Terraform, and what localstack-up needs)
