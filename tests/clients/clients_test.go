@@ -46,8 +46,9 @@ func size(n int, rnd *rand.Rand) int {
 // mail makes message n: lines that need care among others, with CRLF.
 func mail(n int, rnd *rand.Rand) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: mail %d\r\nX-Number: %d\r\nMIME-Version: 1.0\r\n"+
-		"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", sender, alice, n, n)
+	// With Date and Message-ID, as submission would put them in.
+	fmt.Fprintf(&b, "From: <%s>\r\nTo: <%s>\r\nSubject: mail %d\r\nX-Number: %d\r\nDate: Sat, 28 Nov 2026 10:00:00 +0000\r\nMessage-ID: <%d@clients.test>\r\n"+
+		"MIME-Version: 1.0\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n", sender, alice, n, n, n)
 	odd := []string{".", "..", ".leading", "From the start", "Grüße, 你好", "tab\there", " trailing ", "", "=20=", "%FROM_ADDRESS_"}
 	const letters = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789+/"
 	for total := size(n, rnd); b.Len() < total; {
