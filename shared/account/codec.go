@@ -2,6 +2,7 @@ package account
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/fxamacker/cbor/v2"
 
@@ -11,15 +12,16 @@ import (
 
 // Version is the format of entries that this package writes, and the newest MinReader
 // that it may fold. Since 2 there is Op.Snapshot, since 3 there are grants, readers' own
-// \Seen, Add.Use and annotations, since 4
-// Op.Epoch; an entry without them asks for no more than reader 1.
+// \Seen, Add.Use and annotations, since 4 Op.Epoch and CreateMailbox.UIDNext; an entry
+// without them asks for no more than reader 1.
 const Version = 4
 
 func minReader(ops []Op) uint8 {
 	least := uint8(1)
 	for i := range ops {
 		switch op := &ops[i]; {
-		case op.Epoch != nil:
+		case op.Epoch != nil, op.CreateMailbox != nil && op.CreateMailbox.UIDNext > 0,
+			op.Create != nil && slices.ContainsFunc(op.Create.Mailboxes, func(c CreateMailbox) bool { return c.UIDNext > 0 }):
 			return 4
 		case op.SetACL != nil, op.SeenBy != nil, op.SeenMode != nil, op.Add != nil && op.Add.Use != "", op.Metadata != nil:
 			least = 3

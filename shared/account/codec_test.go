@@ -16,7 +16,7 @@ func fullEntry() *Entry {
 		Flags: Seen, Words: []string{"w"}, Date: -5, EmailID: "e", Thread: "t", Name: []byte("123456789012"), UID: 7, UIDL: "u"}
 	c := &Copy{From: 1, UIDs: []Range{{First: 1, Last: 4}}, To: 2, First: 9}
 	return &Entry{Version: 1, MinReader: 1, Epoch: 2, Seq: 3, Time: 4, Op: "op", By: By{Actor: "a", Protocol: "p", Session: "s"},
-		Ops: []Op{{Create: &Create{Mailboxes: []CreateMailbox{{"INBOX", `\All`, true}}, UIDFloor: 5}}, {Add: &add}, {Copy: c}, {Move: c},
+		Ops: []Op{{Create: &Create{Mailboxes: []CreateMailbox{{"INBOX", `\All`, true, 0}}, UIDFloor: 5}}, {Add: &add}, {Copy: c}, {Move: c},
 			{Flags: &FlagsOp{Mailbox: 1, UIDs: []Range{{First: 1, Last: 1}}, Mode: AddFlags, Flags: Draft, Words: []string{"w"}}},
 			{Expunge: &Expunge{Mailbox: 1, UIDs: []Range{{First: 1, Last: 2}}}}, {CreateMailbox: &CreateMailbox{Name: "\xff\xfe"}},
 			{Rename: &Rename{1, "n"}}, {DeleteMailbox: &DeleteMailbox{2}}, {Subscribe: &Subscribe{"n", true}},

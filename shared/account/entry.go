@@ -170,6 +170,7 @@ type CreateMailbox struct {
 	Name       string `cbor:"1,keyasint"`
 	SpecialUse string `cbor:"2,keyasint,omitempty"` // \Drafts, \Sent, ...
 	Subscribed bool   `cbor:"3,keyasint,omitempty"`
+	UIDNext    uint32 `cbor:"4,keyasint,omitempty"` // the first UID that it gives; 0: 1. Since reader 4
 }
 
 // Rename renames a mailbox and everything below it. Of INBOX it moves all messages to a

@@ -57,7 +57,10 @@ func (s *State) beginEpoch(e *Entry, o *Epoch) error {
 }
 
 func (s *State) createMailbox(e *Entry, c *CreateMailbox) error {
-	_, err := s.newMailbox(e, c.Name, c.SpecialUse)
+	m, err := s.newMailbox(e, c.Name, c.SpecialUse)
+	if err == nil {
+		m.UIDNext = max(m.UIDNext, c.UIDNext)
+	}
 	if err == nil && c.Subscribed {
 		s.setSubscribed(c.Name, true)
 	}

@@ -2,6 +2,7 @@ package account
 
 import (
 	"context"
+	"math"
 	"slices"
 
 	"golang.org/x/sync/errgroup"
@@ -62,7 +63,8 @@ type Carry func(ctx context.Context, from blob.Ref) (to blob.Ref, ok bool, err e
 // for one of the other. After an error the account is to be given up.
 func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carry Carry) (Totals, error) {
 	old := from.State()
-	if err := s.begin(ctx, ref, by, max(old.validity, epochFloor(old.epoch, s.cfg.Now()))); err != nil {
+	create := Create{Mailboxes: []CreateMailbox{{Name: inboxName, UIDNext: firstUID(old.MailboxByID(Inbox))}}, UIDFloor: max(old.validity, epochFloor(old.epoch, s.cfg.Now()))}
+	if err := s.begin(ctx, ref, by, create); err != nil {
 		return Totals{}, err
 	}
 	to, err := s.Open(ctx, ref)
@@ -83,7 +85,7 @@ func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carr
 	for _, m := range old.Mailboxes() {
 		if m.ID != Inbox {
 			id++
-			err := r.put(ctx, Op{CreateMailbox: &CreateMailbox{Name: m.Name, SpecialUse: m.SpecialUse}}, 40+len(m.Name))
+			err := r.put(ctx, Op{CreateMailbox: &CreateMailbox{Name: m.Name, SpecialUse: m.SpecialUse, UIDNext: firstUID(m)}}, 40+len(m.Name))
 			if err != nil {
 				return Totals{}, err
 			}
@@ -104,8 +106,20 @@ func (s *Store) Rebuild(ctx context.Context, ref Ref, by By, from *Account, carr
 	return to.State().Standing().Totals, nil
 }
 
+// firstUID is what a mailbox begins with that is made anew from m: above all UIDs that clients
+// may know of m, also from after it was copied.
+//
+// QUIRK: offlineimap 7 and 8 say that they skip a folder with another UIDVALIDITY, and go on
+// by UIDs: so none comes again.
+func firstUID(m *Mailbox) uint32 {
+	if m.UIDNext > math.MaxUint32-2*epochGap {
+		return 1
+	}
+	return m.UIDNext + epochGap
+}
+
 // begin writes entry 1 of an account without any mailbox but INBOX.
-func (s *Store) begin(ctx context.Context, ref Ref, by By, floor uint32) error {
+func (s *Store) begin(ctx context.Context, ref Ref, by By, create Create) error {
 	if err := ref.check(); err != nil {
 		return err
 	}
@@ -120,7 +134,7 @@ func (s *Store) begin(ctx context.Context, ref Ref, by By, floor uint32) error {
 		}
 		return err
 	}
-	ops := []Op{{Create: &Create{Mailboxes: []CreateMailbox{{Name: inboxName}}, UIDFloor: floor}}}
+	ops := []Op{{Create: &create}}
 	e, _, err := prepare(NewState(ref), opID("rebuild"), by, ops, s.cfg.Now())
 	if err != nil {
 		return err
