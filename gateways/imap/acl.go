@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"context"
 	"strings"
 
 	"github.com/godwit-mail/godwit/gateways/imap/wire"
@@ -32,30 +33,21 @@ func letters(r account.Rights) string {
 
 // getACL is GETACL.
 func (s *session) getACL(cmd *command) error {
-	cmd.SP()
-	name := cmd.Mailbox()
-	if err := cmd.End(); err != nil {
-		return err
-	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, account.MayAdminister)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	names := make([]string, len(m.ACL))
-	for i, g := range m.ACL {
-		if names[i], err = s.gateway.cfg.Sharing.Name(ctx, p.owner.Tenant, g.Who); err != nil {
-			return s.fail(err)
+	return s.withinNamed(cmd, account.MayAdminister, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		names := make([]string, len(m.ACL))
+		for i, g := range m.ACL {
+			var err error
+			if names[i], err = s.gateway.cfg.Sharing.Name(ctx, p.owner.Tenant, g.Who); err != nil {
+				return s.fail(err)
+			}
 		}
-	}
-	w := s.w().Raw("* ACL ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.owner.Address).Raw(" ").Raw(letters(account.AllRights))
-	for i, g := range m.ACL {
-		w.Raw(" ").String(names[i]).Raw(" ").Raw(letters(g.Rights))
-	}
-	w.CRLF()
-	return nil
+		w := s.w().Raw("* ACL ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.owner.Address).Raw(" ").Raw(letters(account.AllRights))
+		for i, g := range m.ACL {
+			w.Raw(" ").String(names[i]).Raw(" ").Raw(letters(g.Rights))
+		}
+		w.CRLF()
+		return nil
+	})
 }
 
 // setACL is SETACL and DELETEACL.
@@ -88,31 +80,26 @@ func (s *session) setACL(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, account.MayAdminister)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	identify := func() (string, error) {
-		return s.gateway.cfg.Sharing.Identify(ctx, p.owner.Tenant, s.identity.Domain, text)
-	}
-	if cmd.name == "DELETEACL" {
-		identify = func() (string, error) {
-			return s.gateway.cfg.Sharing.Known(ctx, p.owner.Tenant, s.identity.Domain, m, text)
+	return s.within(name, account.MayAdminister, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		identify := func() (string, error) {
+			return s.gateway.cfg.Sharing.Identify(ctx, p.owner.Tenant, s.identity.Domain, text)
 		}
-	}
-	who, err := identify()
-	switch {
-	case kinds.Is(err, kinds.NotFound):
-		return no("", "There is no such account or group")
-	case err != nil:
-		return s.fail(err)
-	case strings.TrimPrefix(who, "-") == account.User(p.owner.Account.ID):
-		return no("CANNOT", "The owner can do all, always")
-	}
-	return s.fail(s.gateway.cfg.Sharing.Grant(ctx, s.by(p.owner), p.account, m.ID, who, edit))
+		if cmd.name == "DELETEACL" {
+			identify = func() (string, error) {
+				return s.gateway.cfg.Sharing.Known(ctx, p.owner.Tenant, s.identity.Domain, m, text)
+			}
+		}
+		who, err := identify()
+		switch {
+		case kinds.Is(err, kinds.NotFound):
+			return no("", "There is no such account or group")
+		case err != nil:
+			return s.fail(err)
+		case strings.TrimPrefix(who, "-") == account.User(p.owner.Account.ID):
+			return no("CANNOT", "The owner can do all, always")
+		}
+		return s.fail(s.gateway.cfg.Sharing.Grant(ctx, s.by(p.owner), p.account, m.ID, who, edit))
+	})
 }
 
 // listRights is LISTRIGHTS. Each right is granted by itself; c and d, which stand for two, are
@@ -125,53 +112,38 @@ func (s *session) listRights(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, account.MayAdminister)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	who, err := s.gateway.cfg.Sharing.Identify(ctx, p.owner.Tenant, s.identity.Domain, text)
-	switch {
-	case kinds.Is(err, kinds.NotFound):
-		return no("", "There is no such account or group")
-	case err != nil:
-		return s.fail(err)
-	}
-	w := s.w().Raw("* LISTRIGHTS ").Mailbox(p.shown(m.Name)).Raw(" ").String(text)
-	if who == account.User(p.owner.Account.ID) {
-		w.Raw(" ").Raw(letters(account.AllRights)).CRLF()
+	return s.within(name, account.MayAdminister, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		who, err := s.gateway.cfg.Sharing.Identify(ctx, p.owner.Tenant, s.identity.Domain, text)
+		switch {
+		case kinds.Is(err, kinds.NotFound):
+			return no("", "There is no such account or group")
+		case err != nil:
+			return s.fail(err)
+		}
+		w := s.w().Raw("* LISTRIGHTS ").Mailbox(p.shown(m.Name)).Raw(" ").String(text)
+		if who == account.User(p.owner.Account.ID) {
+			w.Raw(" ").Raw(letters(account.AllRights)).CRLF()
+			return nil
+		}
+		w.Raw(` ""`)
+		for _, c := range letters(account.AllRights) {
+			w.Raw(" ").Raw(string(c))
+		}
+		w.CRLF()
 		return nil
-	}
-	w.Raw(` ""`)
-	for _, c := range letters(account.AllRights) {
-		w.Raw(" ").Raw(string(c))
-	}
-	w.CRLF()
-	return nil
+	})
 }
 
 // myRights is MYRIGHTS.
 func (s *session) myRights(cmd *command) error {
-	cmd.SP()
-	name := cmd.Mailbox()
-	if err := cmd.End(); err != nil {
-		return err
-	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, 0)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	rights := p.account.Rights(m)
-	if rights&anyRight == 0 {
-		return s.fail(kinds.Errorf(kinds.NotFound, "imap: no right to the mailbox"))
-	}
-	s.writeMyRights(p.shown(m.Name), rights)
-	return nil
+	return s.withinNamed(cmd, 0, func(_ context.Context, p *place, m *account.Mailbox) error {
+		rights := p.account.Rights(m)
+		if rights&anyRight == 0 {
+			return s.fail(kinds.Errorf(kinds.NotFound, "imap: no right to the mailbox"))
+		}
+		s.writeMyRights(p.shown(m.Name), rights)
+		return nil
+	})
 }
 
 func (s *session) writeMyRights(name string, rights account.Rights) {

@@ -1,6 +1,7 @@
 package imap
 
 import (
+	"context"
 	"strings"
 
 	"github.com/emersion/go-imap/v2"
@@ -75,26 +76,16 @@ func canonicalUse(use string) string {
 
 // delete is DELETE.
 func (s *session) delete(cmd *command) error {
-	cmd.SP()
-	name := cmd.Mailbox()
-	if err := cmd.End(); err != nil {
-		return err
-	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, account.MayDelete)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	err = p.account.DeleteMailbox(ctx, s.by(p.owner), m.ID)
-	switch kinds.Of(err) {
-	case kinds.Exists:
-		return no(imap.ResponseCodeHasChildren, "There are mailboxes below it")
-	case kinds.Denied:
-		return no(imap.ResponseCodeCannot, "INBOX can't be deleted")
-	}
-	return s.fail(err)
+	return s.withinNamed(cmd, account.MayDelete, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		err := p.account.DeleteMailbox(ctx, s.by(p.owner), m.ID)
+		switch kinds.Of(err) {
+		case kinds.Exists:
+			return no(imap.ResponseCodeHasChildren, "There are mailboxes below it")
+		case kinds.Denied:
+			return no(imap.ResponseCodeCannot, "INBOX can't be deleted")
+		}
+		return s.fail(err)
+	})
 }
 
 // rename is RENAME.
@@ -106,25 +97,20 @@ func (s *session) rename(cmd *command) error {
 	if err := cmd.End(); err != nil {
 		return err
 	}
-	ctx, cancel := s.context()
-	defer cancel()
 	if err := reserved(to); err != nil {
 		return err
 	}
-	p, m, err := s.mailbox(ctx, name, account.MayDelete)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	target, err := s.place(ctx, to)
-	if err != nil {
-		return err
-	}
-	defer target.release()
-	if !same(p.account, target.account) {
-		return no(imap.ResponseCodeCannot, "A mailbox stays in its account")
-	}
-	return s.fail(p.account.RenameMailbox(ctx, s.by(p.owner), m.ID, target.name))
+	return s.within(name, account.MayDelete, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		target, err := s.place(ctx, to)
+		if err != nil {
+			return err
+		}
+		defer target.release()
+		if !same(p.account, target.account) {
+			return no(imap.ResponseCodeCannot, "A mailbox stays in its account")
+		}
+		return s.fail(p.account.RenameMailbox(ctx, s.by(p.owner), m.ID, target.name))
+	})
 }
 
 // subscribe is SUBSCRIBE and UNSUBSCRIBE. The mailbox need not be there.

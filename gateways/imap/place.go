@@ -126,6 +126,29 @@ func (s *session) mailbox(ctx context.Context, name string, want account.Rights)
 	return p, m, nil
 }
 
+// within does something with the mailbox of a name, in which the client must have all rights that
+// are wanted.
+func (s *session) within(name string, want account.Rights, do func(context.Context, *place, *account.Mailbox) error) error {
+	ctx, cancel := s.context()
+	defer cancel()
+	p, m, err := s.mailbox(ctx, name, want)
+	if err != nil {
+		return err
+	}
+	defer p.release()
+	return do(ctx, p, m)
+}
+
+// withinNamed is within for a command that is given a mailbox and nothing else.
+func (s *session) withinNamed(cmd *command, want account.Rights, do func(context.Context, *place, *account.Mailbox) error) error {
+	cmd.SP()
+	name := cmd.Mailbox()
+	if err := cmd.End(); err != nil {
+		return err
+	}
+	return s.within(name, want, do)
+}
+
 // same tells whether two accounts are one.
 func same(a, b *account.Account) bool { return a.Ref() == b.Ref() }
 

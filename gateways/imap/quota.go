@@ -15,20 +15,10 @@ import (
 
 // getQuotaRoot is GETQUOTAROOT.
 func (s *session) getQuotaRoot(cmd *command) error {
-	cmd.SP()
-	name := cmd.Mailbox()
-	if err := cmd.End(); err != nil {
-		return err
-	}
-	ctx, cancel := s.context()
-	defer cancel()
-	p, m, err := s.mailbox(ctx, name, account.MayRead)
-	if err != nil {
-		return err
-	}
-	defer p.release()
-	s.w().Raw("* QUOTAROOT ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.root).CRLF()
-	return s.writeQuota(ctx, p)
+	return s.withinNamed(cmd, account.MayRead, func(ctx context.Context, p *place, m *account.Mailbox) error {
+		s.w().Raw("* QUOTAROOT ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.root).CRLF()
+		return s.writeQuota(ctx, p)
+	})
 }
 
 // getQuota is GETQUOTA.
