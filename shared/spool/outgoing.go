@@ -35,7 +35,7 @@ type Mail struct {
 	Version     uint8       `cbor:"1,keyasint"`
 	Tenant      string      `cbor:"2,keyasint"`
 	Correlation string      `cbor:"3,keyasint"` // the message's, in logs
-	Kind        string      `cbor:"4,keyasint"` // Submission
+	Kind        string      `cbor:"4,keyasint"` // Submission, Forward, Notification or Report
 	From        string      `cbor:"5,keyasint"` // reverse-path, "" is the null sender
 	Sender      account.Ref `cbor:"6,keyasint"` // who sent it, and is told its fate
 	Head        []byte      `cbor:"7,keyasint"` // put before the blob
@@ -60,11 +60,24 @@ type Mail struct {
 	// BodyHash is the SHA-256 of the relaxed body, by which it is signed (DKIM); nil: it isn't.
 	BodyHash []byte `cbor:"23,keyasint,omitempty"`
 
+	// Path is the reverse-path by which a Forward goes on, where that isn't From.
+	Path string `cbor:"27,keyasint,omitempty"`
+	// Proven tells of a Forward that From was found to be who sent it: a notification to it
+	// reaches nobody who has nothing to do with the message.
+	Proven bool `cbor:"28,keyasint,omitempty"`
+	// ARC is what came of the message's chain, as RFC 8601 words it, where it is to be sealed.
+	ARC string `cbor:"29,keyasint,omitempty"`
+
 	version uint64 // of the record
 }
 
-// Submission is the kind of mail that our users send.
-const Submission = "submission"
+// Kinds of mail.
+const (
+	Submission   = "submission" // that our users send
+	Forward      = "forward"    // that an address of ours leads on to another host
+	Notification = "dsn"        // of the fate of another, to a sender elsewhere
+	Report       = "report"     // of what we have seen of a domain, to its owner
+)
 
 // Recipient is one recipient of a Mail.
 type Recipient struct {
@@ -78,6 +91,7 @@ type Recipient struct {
 	Host    string `cbor:"8,keyasint,omitempty"`  // that answered
 	Said    string `cbor:"9,keyasint,omitempty"`  // what it answered, or why nobody did
 	Told    bool   `cbor:"10,keyasint,omitempty"` // the sender has been told its fate, where he wants to know
+	Alias   string `cbor:"13,keyasint,omitempty"` // of a Forward: the address of ours that led to it
 }
 
 // State is how far a recipient's copy is.
