@@ -6,10 +6,11 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
-	"github.com/godwit-mail/godwit/shared/queue"
 )
 
 // accept stores the message, hands its jobs to the queue, and only then says 250: from
@@ -40,10 +41,7 @@ func (s *session) accept() {
 	}
 	ref, err := t.in.Put(ctx, s.cfg.Blobs, t.tenant, owners)
 	if err == nil {
-		err = s.enqueue(ctx, t, ref, &sum, judged)
-	}
-	if err == nil && len(t.remote) > 0 {
-		err = s.sendOn(ctx, t, ref, &sum)
+		err = s.handOver(ctx, t, ref, &sum, judged)
 	}
 	if err != nil {
 		s.log.Error("message not stored", "message", t.id, "error", err)
@@ -59,59 +57,18 @@ func (s *session) accept() {
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
 }
 
-const (
-	maxSends  = 4                      // of one job
-	sendAgain = 100 * time.Millisecond // and twice, three times that
-)
-
-// enqueue sends one job for each hundred accounts.
-func (s *session) enqueue(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary, v verdict) error {
+// handOver hands the message's jobs and records over.
+func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary, v verdict) error {
 	now := s.cfg.Now()
-	job := delivery.Job{
-		Transaction: t.id, Correlation: t.id, Tenant: t.tenant, From: t.from.String(), Received: now.UnixMilli(),
-		Trace: append([]byte(v.results), s.received(t, now)...), Junk: v.Do == dmarc.Quarantine, Headless: sum.HeaderLen == 0, Blob: ref, Summary: sum.Encode(),
-		Thread: threadRoots(sum.Thread), Protocol: s.flavour(),
+	m := handover.Message{ID: t.id, Tenant: t.tenant, From: t.from.String(), Protocol: s.flavour(), At: now, Results: []byte(v.results), Received: s.received(t, now),
+		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, UTF8: t.params.utf8, EightBit: t.params.eightBit}
+	for i, r := range t.accounts {
+		m.Here[i] = r.Recipient
 	}
-	for all := t.accounts; len(all) > 0; {
-		job.Recipients = job.Recipients[:0]
-		for _, r := range all[:min(len(all), delivery.MaxRecipients)] {
-			job.Recipients = append(job.Recipients, r.Recipient)
-		}
-		all = all[len(job.Recipients):]
-		body, err := job.Encode()
-		if err != nil {
-			return err
-		}
-		if err := s.send(ctx, queue.Message{Group: t.tenant, Body: body}); err != nil {
-			return err
-		}
+	if len(t.remote) > 0 {
+		_ = t.digest.Close()
+		m.Sender, m.BodyHash = s.user.Account, t.digest.BodyHash(dkim.Relaxed)
 	}
-	return nil
-}
-
-// send hands over one job. A send of which nobody knows whether it took place is made
-// again: the job's deliveries have their names, so that two jobs deliver once, while a
-// peer that is told 451 comes back with a message that has another name.
-func (s *session) send(ctx context.Context, m queue.Message) error {
-	for try := 1; ; try++ {
-		err := s.cfg.Queue.Send(ctx, queue.Deliver, m)
-		if err == nil || !kinds.Of(err).Temporary() || try == maxSends {
-			return err
-		}
-		select {
-		case <-time.After(time.Duration(try) * sendAgain):
-		case <-ctx.Done():
-			return err
-		}
-	}
-}
-
-// threadRoots is what THREADID is made of: the message's own id, what it answers, and
-// the root of its thread.
-func threadRoots(t message.Thread) []string {
-	roots := []string{t.MessageID, "", t.Root}
-	if len(t.InReplyTo) > 0 {
-		roots[1] = t.InReplyTo[0]
-	}
-	return roots
+	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Expire: s.cfg.Expire}
+	return desk.Take(ctx, &m)
 }

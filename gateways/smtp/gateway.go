@@ -27,10 +27,10 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/senderauth"
-	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // Limits. RFC 5321, section 4.5.3, gives the least that must be possible.
@@ -78,11 +78,6 @@ type Accounts interface {
 	AnyoneMay(ctx context.Context, ref account.Ref, want account.Rights) (bool, error)
 }
 
-// Outbound takes mail for other hosts; *spool.Spool does.
-type Outbound interface {
-	Send(ctx context.Context, name string, m *spool.Mail) error
-}
-
 // Quota is what it asks about the quotas of domains and tenants; *quota.Keeper answers.
 type Quota interface {
 	Check(ctx context.Context, tenant string, l directory.Limits, messages, bytes int64) error
@@ -97,7 +92,7 @@ type Config struct {
 	Quota     Quota
 	Blobs     blob.Store
 	Queue     queue.Driver
-	Outbound  Outbound          // nil: mail for other hosts is refused
+	Outbound  handover.Outbound // nil: mail for other hosts is refused
 	Expire    time.Duration     // of mail for other hosts
 	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks
 	Obey      bool              // what the author's domain wants done with mail that fails

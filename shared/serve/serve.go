@@ -21,13 +21,13 @@ import (
 	"github.com/godwit-mail/godwit/functions"
 	"github.com/godwit-mail/godwit/functions/api"
 	"github.com/godwit-mail/godwit/gateways"
-	"github.com/godwit-mail/godwit/gateways/smtp"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/blob/files"
 	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/compaction"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/observe"
 	"github.com/godwit-mail/godwit/shared/ports"
@@ -71,7 +71,7 @@ type Service struct {
 	resolver    *resolver.Resolver
 	sharing     *sharing.Sharing
 	keys        *signing.Keys
-	outbound    smtp.Outbound // nil: no mail goes to other hosts
+	outbound    handover.Outbound // nil: no mail goes to other hosts
 	servers     []*gateways.Server
 	workers     []*functions.Worker
 	open        map[string]net.Listener

@@ -1,0 +1,156 @@
+// Package handover gives a message that was taken in to those who go on with it: jobs for
+// who delivers it here, records for who sends it to other hosts. When Take returns, it is
+// theirs.
+package handover
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+// Outbound takes mail for other hosts; *spool.Spool does.
+type Outbound interface {
+	Send(ctx context.Context, name string, m *spool.Mail) error
+}
+
+// Accounts is what is asked about the sender's account; *account.Store answers.
+type Accounts interface {
+	Known(ref account.Ref) (account.Head, bool)
+	Head(ctx context.Context, ref account.Ref) (account.Head, error)
+}
+
+// Desk is safe for concurrent use.
+type Desk struct {
+	Accounts Accounts
+	Queue    queue.Driver
+	Outbound Outbound      // nil: nothing goes to other hosts
+	Expire   time.Duration // of what does
+}
+
+// Message is a message whose blob is stored.
+type Message struct {
+	ID       string // names it in logs, and in each account's journal
+	Tenant   string // of all its recipients
+	From     string // reverse-path, "" is the null sender
+	Protocol string // by which it came
+	At       time.Time
+	Results  []byte // the Authentication-Results field, of what came from elsewhere
+	Received []byte // the Received field
+	Junk     bool
+	Blob     blob.Ref
+	Summary  *message.Summary
+
+	Here      []delivery.Recipient // accounts, each once
+	Elsewhere []spool.Recipient
+	Sender    account.Ref // who sent it, of our users; needed for Elsewhere
+	UTF8      bool        // SMTPUTF8 was asked for
+	EightBit  bool        // so was BODY=8BITMIME
+	BodyHash  []byte      // by which it is signed when it goes elsewhere
+}
+
+const (
+	maxSends  = 4                      // of one job
+	sendAgain = 100 * time.Millisecond // and twice, three times that
+)
+
+// Take hands the message over: one job for each hundred accounts, one record for each
+// hundred recipients elsewhere.
+func (d *Desk) Take(ctx context.Context, m *Message) error {
+	if err := d.deliver(ctx, m); err != nil || len(m.Elsewhere) == 0 {
+		return err
+	}
+	return d.sendOn(ctx, m)
+}
+
+func (d *Desk) deliver(ctx context.Context, m *Message) error {
+	job := delivery.Job{
+		Transaction: m.ID, Correlation: m.ID, Tenant: m.Tenant, From: m.From, Received: m.At.UnixMilli(),
+		Trace: append(m.Results[:len(m.Results):len(m.Results)], m.Received...), Junk: m.Junk, Headless: m.Summary.HeaderLen == 0, Blob: m.Blob, Summary: m.Summary.Encode(),
+		Thread: threadRoots(m.Summary.Thread), Protocol: m.Protocol,
+	}
+	for all := m.Here; len(all) > 0; {
+		job.Recipients = all[:min(len(all), delivery.MaxRecipients)]
+		all = all[len(job.Recipients):]
+		body, err := job.Encode()
+		if err != nil {
+			return err
+		}
+		if err := d.send(ctx, queue.Message{Group: m.Tenant, Body: body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// send hands over one job. A send of which nobody knows whether it took place is made
+// again: the job's deliveries have their names, so that two jobs deliver once, while a
+// peer that is told 451 comes back with a message that has another name.
+func (d *Desk) send(ctx context.Context, m queue.Message) error {
+	for try := 1; ; try++ {
+		err := d.Queue.Send(ctx, queue.Deliver, m)
+		if err == nil || !kinds.Of(err).Temporary() || try == maxSends {
+			return err
+		}
+		select {
+		case <-time.After(time.Duration(try) * sendAgain):
+		case <-ctx.Done():
+			return err
+		}
+	}
+}
+
+// threadRoots is what THREADID is made of: the message's own id, what it answers, and
+// the root of its thread.
+func threadRoots(t message.Thread) []string {
+	roots := []string{t.MessageID, "", t.Root}
+	if len(t.InReplyTo) > 0 {
+		roots[1] = t.InReplyTo[0]
+	}
+	return roots
+}
+
+// sendOn hands the message to who sends it to other hosts.
+func (d *Desk) sendOn(ctx context.Context, m *Message) error {
+	head, ok := d.Accounts.Known(m.Sender)
+	if !ok {
+		var err error
+		if head, err = d.Accounts.Head(ctx, m.Sender); err != nil {
+			return err
+		}
+	}
+	for i := 0; i < len(m.Elsewhere); i += spool.MaxOutgoing {
+		mail := spool.Mail{Tenant: m.Tenant, Correlation: m.ID, Kind: spool.Submission, From: m.From, Sender: m.Sender, Seen: head.Seq,
+			Head: m.Received[:len(m.Received):len(m.Received)], Blob: m.Blob, HeaderLen: m.Summary.HeaderLen, UTF8: m.UTF8, EightBit: m.EightBit || eightBit(&m.Summary.Body),
+			BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli(),
+			To: m.Elsewhere[i:min(i+spool.MaxOutgoing, len(m.Elsewhere))]}
+		if m.Summary.HeaderLen == 0 {
+			mail.Head = append(mail.Head, "\r\n"...)
+		}
+		if err := d.Outbound.Send(ctx, fmt.Sprintf("%s-%d", m.ID, i/spool.MaxOutgoing), &mail); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// eightBit tells whether a part says that it has octets above 127.
+func eightBit(p *message.Part) bool {
+	if p.Encoding == "8bit" || p.Encoding == "binary" {
+		return true
+	}
+	for _, part := range p.Parts {
+		if eightBit(part) {
+			return true
+		}
+	}
+	return false
+}
