@@ -29,7 +29,7 @@ type Outgoing struct {
 // OutgoingTo is one of its recipients.
 type OutgoingTo struct {
 	Address string    `json:"address"`
-	State   string    `json:"state" enum:"open,sent,failed"`
+	State   string    `json:"state" enum:"open,sent,failed,held"`
 	Tries   int       `json:"tries"`
 	Next    time.Time `json:"next,omitzero" doc:"When it is tried again."`
 	Host    string    `json:"host,omitempty" doc:"That answered."`
@@ -40,7 +40,7 @@ func viewOutgoing(m *spool.Mail, now time.Time) Outgoing {
 	v := Outgoing{ID: outerID(m.ID), Tenant: m.Tenant, From: m.From, Size: int64(len(m.Head)) + m.Blob.Size, Received: time.UnixMilli(m.AcceptedMS).UTC(),
 		Expires: time.UnixMilli(m.ExpiresMS).UTC(), Sending: m.LeasedMS > now.UnixMilli()}
 	for _, r := range m.To {
-		to := OutgoingTo{Address: r.Address, State: []string{"open", "sent", "failed"}[min(r.State, spool.Failed)], Tries: r.Tries, Host: r.Host, Said: r.Said}
+		to := OutgoingTo{Address: r.Address, State: []string{"open", "sent", "failed", "held"}[min(r.State, spool.Held)], Tries: r.Tries, Host: r.Host, Said: r.Said}
 		if r.State == spool.Open {
 			if v.Open++; v.Open == 1 {
 				v.Reason = r.Said

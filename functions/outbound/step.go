@@ -16,6 +16,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/queue"
@@ -38,12 +39,17 @@ type Step struct {
 	Spool   *spool.Spool
 	Blobs   blob.Store
 	Queue   queue.Driver // to which notifications go as mail
-	Sender  Sender
+	Router  *Router
 	Signer  Signer // nil: nothing is signed
 	Host    string // our name in notifications
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *Metrics // may be nil
+	// Elsewhere has a mail sent of which recipients were left over, as this process does not
+	// do their ways; ways names these, each once. The mail is leased by nobody, and its
+	// recipients are as they were. When it fails, the job is done again. nil: there is no
+	// other process, so that nobody does such a way.
+	Elsewhere func(ctx context.Context, id string, ways []string) error
 }
 
 // Times of one round.
@@ -141,17 +147,25 @@ func (s *Step) look(ctx context.Context, id string) error {
 	if err := s.tell(ctx, m); err != nil {
 		return err
 	}
-	if err := s.round(ctx, m); err != nil {
+	left, err := s.round(ctx, m)
+	if err != nil {
 		return err
 	}
 	if err := s.tell(ctx, m); err != nil {
 		return err
 	}
-	return s.Spool.Release(ctx, m)
+	if len(left) == 0 {
+		return s.Spool.Release(ctx, m)
+	}
+	if err := s.Spool.Pass(ctx, m); err != nil {
+		return err
+	}
+	return s.Elsewhere(ctx, m.ID, left)
 }
 
-// round tries all recipients that are due, by domain.
-func (s *Step) round(ctx context.Context, m *spool.Mail) error {
+// round tries all recipients that are due, by domain. It gives the ways that it left to
+// other processes.
+func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed error) {
 	byDomain := map[string][]*spool.Recipient{}
 	now := s.Now()
 	for i := range m.To {
@@ -162,8 +176,7 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) error {
 	var mu sync.Mutex // of the mail
 	var all sync.WaitGroup
 	room := make(chan struct{}, domains)
-	var failed error
-	signature, unsigned := s.sign(ctx, m)
+	sign := sync.OnceValues(func() (string, error) { return s.sign(ctx, m) })
 	for domain, to := range byDomain {
 		room <- struct{}{}
 		if s.Now().Sub(now) > roundTime || ctx.Err() != nil {
@@ -171,17 +184,34 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) error {
 		}
 		all.Go(func() {
 			defer func() { <-room }()
-			results := make([]relay.Result, len(to))
-			for i := range results {
-				results[i].Err = unsigned
-			}
-			if unsigned == nil {
-				results = s.attempt(ctx, m, signature, domain, to)
+			way, sender, err := s.Router.Route(ctx, m, domain)
+			var results []relay.Result
+			switch {
+			case err != nil:
+			case way.Name == directory.Hold:
+			case sender == nil && s.Elsewhere != nil:
+				mu.Lock()
+				defer mu.Unlock()
+				if !slices.Contains(left, way.Name) {
+					left = append(left, way.Name)
+				}
+				return
+			case sender == nil:
+				err = kinds.Errorf(kinds.Unavailable, "outbound: this service does not send by the way %q", way.Name)
+			default:
+				results, err = s.attempt(ctx, m, sign, sender, domain, to)
 			}
 			mu.Lock()
 			defer mu.Unlock()
 			for i, r := range to {
-				s.judge(m, r, results[i])
+				switch {
+				case err != nil:
+					s.judge(m, r, relay.Result{Err: err})
+				case way.Name == directory.Hold:
+					s.hold(m, r)
+				default:
+					s.judge(m, r, results[i])
+				}
 			}
 			// At once: when we die now, they would get it twice. Release does it if this was all.
 			if !done(m) {
@@ -192,7 +222,7 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) error {
 		})
 	}
 	all.Wait()
-	return failed
+	return left, failed
 }
 
 // done tells whether everybody has the mail.
@@ -201,20 +231,30 @@ func done(m *spool.Mail) bool {
 }
 
 // attempt sends to the recipients in one domain.
-func (s *Step) attempt(ctx context.Context, m *spool.Mail, signature, domain string, to []*spool.Recipient) []relay.Result {
+func (s *Step) attempt(ctx context.Context, m *spool.Mail, sign func() (string, error), sender Sender, domain string, to []*spool.Recipient) ([]relay.Result, error) {
+	signature, err := sign()
+	if err != nil {
+		return nil, err
+	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
 	e := relay.Envelope{From: m.From, Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, Return: m.Return, ID: m.EnvID}
 	for _, r := range to {
 		e.To = append(e.To, relay.Recipient{Address: r.Address, Notify: r.Notify, Origin: r.Origin})
 	}
-	return s.Sender.Send(ctx, domain, e, func() (io.ReadCloser, error) {
+	return sender.Send(ctx, domain, e, func() (io.ReadCloser, error) {
 		body, err := s.Blobs.Open(ctx, m.Blob, 0, m.Blob.Size)
 		if err != nil {
 			return nil, err
 		}
 		return &joined{head: append([]byte(signature), m.Head...), ReadCloser: body}, nil
-	})
+	}), nil
+}
+
+// hold keeps a recipient's copy until somebody releases it.
+func (s *Step) hold(m *spool.Mail, r *spool.Recipient) {
+	r.Hold(s.Now(), "A route holds it")
+	s.Log.Info("mail to another host", "message", m.Correlation, "tenant", m.Tenant, "domain", r.Domain(), "result", "held")
 }
 
 // judge notes what came of a recipient.

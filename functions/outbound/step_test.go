@@ -88,7 +88,7 @@ func (w *world) step(plan *faults.Plan) *outbound.Step {
 	if plan != nil {
 		r, q, b = faults.Records(r, plan), faults.Queue(q, plan), faults.Blob(b, plan)
 	}
-	return &outbound.Step{Spool: &spool.Spool{Records: r, Queue: q, Now: w.Clock.Now}, Blobs: blob.Store{Driver: b}, Queue: q, Sender: w.far,
+	return &outbound.Step{Spool: &spool.Spool{Records: r, Queue: q, Now: w.Clock.Now}, Blobs: blob.Store{Driver: b}, Queue: q, Router: outbound.Only(w.far),
 		Host: "us.test", Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler)}
 }
 

@@ -18,9 +18,6 @@ import (
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
-// warnAfter is when a sender is told that his mail is still on its way.
-const warnAfter = 4 * time.Hour
-
 // tell notifies the sender of those of whom it was noted that they failed, and once of
 // those that are delayed. What is told is what the record says, so that when this dies
 // before it has noted that it told, the notification is the same, and comes once.
@@ -30,11 +27,11 @@ func (s *Step) tell(ctx context.Context, m *spool.Mail) error {
 		switch r := &m.To[i]; {
 		case r.State == spool.Failed && !r.Told:
 			failed = append(failed, r)
-		case r.State == spool.Open && r.Tries > 0:
+		case r.State == spool.Open && r.Tries > 0, r.State == spool.Held:
 			delayed = append(delayed, r)
 		}
 	}
-	warn := len(delayed) > 0 && !m.Warned && s.Now().Sub(time.UnixMilli(m.AcceptedMS)) >= warnAfter
+	warn := len(delayed) > 0 && !m.Warned && s.Now().Sub(time.UnixMilli(m.AcceptedMS)) >= spool.WarnAfter
 	if !warn {
 		delayed = nil
 	}

@@ -11,7 +11,7 @@ const (
 	maxScopes   = 10_000
 )
 
-// cache keeps answers for CacheFor. It is never given a "no such thing".
+// cache keeps answers for CacheFor. Of addresses and scopes it is never given a "no such thing".
 type cache[V any] struct {
 	now func() time.Time
 	max int

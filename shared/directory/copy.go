@@ -36,7 +36,7 @@ func Dump(ctx context.Context, r records.Driver, each func([]records.Record) err
 		}
 	}
 	none := func(records.Record) {}
-	spaces := []string{keySpace("")}
+	spaces := []string{keySpace(""), routeSpace}
 	err := space(serviceKey().Space, none)
 	if err == nil {
 		err = space(tenantKey("").Space, func(r records.Record) { spaces = append(spaces, claimKey(r.ID, "", "").Space, keySpace(r.ID)) })
@@ -102,7 +102,8 @@ func ReadCopy(list []records.Record) (*Copy, error) {
 // isOurs tells whether the directory has records in the space.
 func isOurs(space string) bool {
 	return space == serviceKey().Space || space == tenantKey("").Space || space == domainKey("").Space ||
-		strings.HasPrefix(space, addressSpace("")) || strings.HasPrefix(space, claimKey("", "", "").Space) || strings.HasPrefix(space, "dir/keys/")
+		strings.HasPrefix(space, addressSpace("")) || strings.HasPrefix(space, claimKey("", "", "").Space) || strings.HasPrefix(space, "dir/keys/") ||
+		space == routeSpace
 }
 
 // copied gives a record of a copy, nil when it isn't there.

@@ -84,6 +84,7 @@ func (d *Directory) forget() {
 	d.resolved.clear()
 	d.scopes.clear()
 	d.members.clear()
+	d.routes.clear()
 }
 
 // change reads a record, changes and writes it. match, when it isn't empty, is the tag

@@ -36,6 +36,7 @@ type Sender struct {
 	idle map[string][]*parked  // connections that wait for more, by domain
 	busy map[string]*slots     // deliveries under way, by domain
 	down map[string]*downState // domains of which no host could be reached
+	last bool                  // no connection is kept any more
 }
 
 type parked struct {
@@ -282,7 +283,7 @@ func (s *Sender) park(key string, c *parked) {
 	c.since = s.Now()
 	c.sent++
 	s.mu.Lock()
-	room := c.sent < perConn && len(s.idle[key]) < maxIdle
+	room := !s.last && c.sent < perConn && len(s.idle[key]) < maxIdle
 	if room {
 		s.idle[key] = append(s.idle[key], c)
 	}
@@ -292,9 +293,11 @@ func (s *Sender) park(key string, c *parked) {
 	}
 }
 
-// Tidy ends connections that have waited too long, all of them if all is set.
+// Tidy ends connections that have waited too long. If all is set it ends all of them, and
+// from then on none waits for more.
 func (s *Sender) Tidy(all bool) {
 	s.mu.Lock()
+	s.last = s.last || all
 	var old []*parked
 	for key, list := range s.idle {
 		kept := list[:0]

@@ -59,6 +59,9 @@ type Mail struct {
 	Holder string `cbor:"22,keyasint,omitempty"`
 	// BodyHash is the SHA-256 of the relaxed body, by which it is signed (DKIM); nil: it isn't.
 	BodyHash []byte `cbor:"23,keyasint,omitempty"`
+	// Way is how it leaves, whatever the routes say: a way's name, "default", or "route/" and
+	// a route's id; "": as the routes say.
+	Way string `cbor:"24,keyasint,omitempty"`
 
 	// Path is the reverse-path by which a Forward goes on, where that isn't From.
 	Path string `cbor:"27,keyasint,omitempty"`
@@ -91,17 +94,19 @@ type Recipient struct {
 	Host    string `cbor:"8,keyasint,omitempty"`  // that answered
 	Said    string `cbor:"9,keyasint,omitempty"`  // what it answered, or why nobody did
 	Told    bool   `cbor:"10,keyasint,omitempty"` // the sender has been told its fate, where he wants to know
+	HeldMS  int64  `cbor:"11,keyasint,omitempty"` // since when it is Held
 	Alias   string `cbor:"13,keyasint,omitempty"` // of a Forward: the address of ours that led to it
 }
 
 // State is how far a recipient's copy is.
 type State uint8
 
-// The states. Only Open goes on.
+// The states. Only Open goes on by itself.
 const (
 	Open   State = iota
 	Sent         // the other host has it
 	Failed       // and never will
+	Held         // until somebody releases it; meanwhile its time does not run
 )
 
 // Domain is the domain of the recipient, lower case.
@@ -196,18 +201,36 @@ func (s *Spool) Note(ctx context.Context, m *Mail) error {
 	return s.put(ctx, m, time.UnixMilli(m.LeasedMS))
 }
 
-// Release ends a lease: the mail is forgotten when nobody is open any more and the sender
-// knows of all who failed, else it is due when the first of them is.
+// WarnAfter is when a sender is told that his mail is still on its way.
+const WarnAfter = 4 * time.Hour
+
+// Release ends a lease: the mail is forgotten when nobody is open or held any more and the
+// sender knows of all who failed, else it is due when the first of them is.
 func (s *Spool) Release(ctx context.Context, m *Mail) error {
 	due := m.next()
-	if slices.ContainsFunc(m.To, func(r Recipient) bool { return r.State == Failed && !r.Told }) {
+	if m.any(func(r *Recipient) bool { return r.State == Failed && !r.Told }) {
 		due = s.Now()
 	}
-	if due.IsZero() {
+	held := m.any(func(r *Recipient) bool { return r.State == Held })
+	if due.IsZero() && held && !m.Warned {
+		due = time.UnixMilli(m.AcceptedMS).Add(WarnAfter)
+	}
+	if due.IsZero() && !held {
 		return s.Records.Delete(ctx, records.Key{Space: outgoing, ID: m.ID}, m.version)
 	}
 	m.LeasedMS = 0
 	return s.put(ctx, m, due)
+}
+
+// Pass is Release for who leaves recipients that are due to another process, whom he tells
+// of the mail: should that get lost, it is looked at again some minutes later.
+func (s *Spool) Pass(ctx context.Context, m *Mail) error {
+	m.LeasedMS = 0
+	return s.put(ctx, m, s.Now().Add(patience))
+}
+
+func (m *Mail) any(is func(*Recipient) bool) bool {
+	return slices.ContainsFunc(m.To, func(r Recipient) bool { return is(&r) })
 }
 
 func (s *Spool) put(ctx context.Context, m *Mail, due time.Time) error {

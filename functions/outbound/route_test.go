@@ -1,0 +1,107 @@
+package outbound_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/godwit-mail/godwit/functions/outbound"
+	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/spool"
+)
+
+// routes are the routes of a test, by the domain that mail goes to.
+type routes map[string]directory.Way
+
+func (r routes) FindRoute(_ context.Context, _, _, to, _ string) (directory.Route, bool, error) {
+	way, ok := r[to]
+	return directory.Route{Way: way}, ok, nil
+}
+
+func (w *world) routed(r routes) *outbound.Router {
+	router := outbound.Only(w.far)
+	router.Routes, router.Now = r, w.Clock.Now
+	return router
+}
+
+// What a process does not do it leaves as it is, and another one does it.
+func TestAWayThatThisProcessDoesNotDoIsLeftToAnother(t *testing.T) {
+	w := newWorld(t)
+	m := w.send(t, "joe@acme.test", "a@a.test", "b@b.test", "c@b.test")
+	r := routes{"b.test": {Name: directory.SES}}
+	var left []string
+	s := w.step(nil)
+	s.Router = w.routed(r)
+	s.Elsewhere = func(_ context.Context, id string, ways []string) error {
+		if id != m.ID {
+			t.Errorf("of %q", id)
+		}
+		left = append(left, ways...)
+		return nil
+	}
+	w.work(t, s)
+	if got := fmt.Sprint(w.far.got, left); got != "map[a@a.test:1] [ses]" {
+		t.Fatalf("%s", got)
+	}
+	m, err := s.Spool.Outgoing(t.Context(), m.ID)
+	ok(t, err)
+	for _, to := range m.To[1:] {
+		if to.State != spool.Open || to.Tries != 0 || to.DueMS != 0 {
+			t.Errorf("it was touched: %+v", to)
+		}
+	}
+	other := w.step(nil)
+	other.Router = w.routed(r)
+	other.Router.SES = func(*spool.Mail, string) outbound.Sender { return w.far }
+	ok(t, other.Spool.Wake(t.Context(), m.ID))
+	w.work(t, other)
+	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1 b@b.test:1 c@b.test:1]" || w.left(t) != 0 {
+		t.Errorf("%s, %d left", got, w.left(t))
+	}
+}
+
+// Without another process, what nobody does is told to the sender in the end.
+func TestAWayThatNobodyDoesIsAFailureInTheEnd(t *testing.T) {
+	w := newWorld(t)
+	w.send(t, "joe@acme.test", "b@b.test")
+	s := w.step(nil)
+	s.Router = w.routed(routes{"b.test": {Name: directory.SES}})
+	w.work(t, s)
+	w.days(t, s, 6)
+	told := w.told(t)
+	if len(told) != 2 || !strings.Contains(told[1], "Action: failed") || w.left(t) != 0 {
+		t.Errorf("%d told, %d left", len(told), w.left(t))
+	}
+}
+
+// What is held stays, its time stands still, and its sender hears of the delay.
+func TestWhatIsHeldStaysUntilItIsReleased(t *testing.T) {
+	w := newWorld(t)
+	m := w.send(t, "joe@acme.test", "a@a.test", "b@b.test")
+	r := routes{"b.test": {Name: directory.Hold}}
+	s := w.step(nil)
+	s.Router = w.routed(r)
+	w.work(t, s)
+	w.days(t, s, 10)
+	if told := w.told(t); len(told) != 1 || !strings.Contains(told[0], "rfc822; b@b.test\r\nAction: delayed\r\n") {
+		t.Fatalf("%d told: %q", len(told), told)
+	}
+	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1]" {
+		t.Fatal(got)
+	}
+	delete(r, "b.test")
+	ok(t, s.Spool.Change(t.Context(), m.ID, func(m *spool.Mail) error {
+		m.Free(w.Clock.Now(), func(*spool.Recipient) bool { return true })
+		if left := time.UnixMilli(m.ExpiresMS).Sub(w.Clock.Now()); left < 4*24*time.Hour {
+			t.Errorf("it expires in %v", left)
+		}
+		return nil
+	}))
+	ok(t, s.Pump(t.Context()))
+	w.work(t, s)
+	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1 b@b.test:1]" || w.left(t) != 0 || len(w.told(t)) != 0 {
+		t.Errorf("%s, %d left", got, w.left(t))
+	}
+}
