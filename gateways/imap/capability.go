@@ -23,7 +23,7 @@ func (s *session) capabilities() string {
 		list = append(list, "ACL", "RIGHTS=kxte", "LIST-MYRIGHTS")
 		list = append(list, "REPLACE", "CATENATE", "METADATA", "LIST-METADATA", "NOTIFY", "UIDBATCHES")
 		list = append(list, "SORT", "SORT=DISPLAY", "ESORT", "THREAD=REFERENCES", "THREAD=ORDEREDSUBJECT", "CONTEXT=SEARCH", "CONTEXT=SORT", "MULTISEARCH",
-			"I18NLEVEL=1", "INPROGRESS")
+			"I18NLEVEL=1", "INPROGRESS", "UNAUTHENTICATE")
 		list = append(list, "UNSELECT", "CONDSTORE", "QRESYNC", "OBJECTID", "SAVEDATE", "PREVIEW",
 			"MULTIAPPEND", "PARTIAL", "WITHIN", "UIDONLY", "UTF8=ACCEPT", "QUOTA", "QUOTA=RES-STORAGE", "QUOTA=RES-MESSAGE",
 			"NAMESPACE", "UIDPLUS", "ESEARCH", "SEARCHRES", "LIST-EXTENDED", "LIST-STATUS", "MOVE", "STATUS=SIZE", "BINARY", "CHILDREN",
@@ -119,8 +119,7 @@ func (s *session) enable(cmd *command) error {
 			s.uidOnly = true
 		case "METADATA", "METADATA-SERVER": // RFC 5464, section 4.4
 			if s.notices == nil {
-				s.notices = &notices{}
-				s.notice()
+				s.told(&notices{})
 			}
 			s.notices.metadata = true
 		default:

@@ -37,6 +37,9 @@ type command struct {
 	text    string // of the OK, if it isn't the usual one
 }
 
+// flushed are the octets by which compressors end what they have written; no tag begins with one.
+const flushed = "\x00\x01\x03\xff"
+
 // next reads a command. Lines that are none are answered here.
 func (s *session) next() (*command, error) {
 	for {
@@ -51,6 +54,9 @@ func (s *session) next() (*command, error) {
 		}
 		s.conn.all(linePatience)
 		line, n, whole, err := s.conn.in.line(s.line[:0], maxCommand)
+		if s.inflated {
+			line, s.inflated = bytes.TrimLeft(line, flushed), false
+		}
 		s.line = line
 		if err != nil {
 			return nil, s.conn.lost(err)

@@ -124,3 +124,8 @@ func (z *squeeze) write(p []byte) error {
 	_, err := z.conn.Conn.Write(b.Bytes())
 	return err
 }
+
+// even tells whether the client has ended a block, and nothing is behind it.
+func (z *squeeze) even() bool {
+	return z.at == len(z.win) && len(z.in) == 0 && z.n < 8 && (z.phase == atBlock || z.phase == atEnd)
+}

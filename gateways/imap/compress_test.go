@@ -99,3 +99,26 @@ func TestWhatIsNotCompressedEndsACompressedSession(t *testing.T) {
 		t.Errorf("%q", got)
 	}
 }
+
+// RFC 8437, section 4.1: with UNAUTHENTICATE compression ends, behind its answer.
+func TestUnauthenticateEndsCompression(t *testing.T) {
+	w := newWorld(t)
+	r := w.raw(true)
+	for range 3 {
+		conn, in := r.Conn, r.r
+		r.compress(t)
+		r.ask("a", "SELECT INBOX")
+		if got := r.ask("b", "UNAUTHENTICATE"); !strings.HasPrefix(got[0], "b OK") {
+			t.Fatalf("%q", got)
+		}
+		r.Conn, r.r = conn, in
+		if got := r.ask("c", fmt.Sprintf("LOGIN %s %q", w.id.Address, testPassword)); !strings.Contains(got[0], " COMPRESS=DEFLATE ") {
+			t.Fatalf("%q", got)
+		}
+	}
+	r.compress(t)
+	r.say("d UNAUTHENTICATE\r\ne NOOP\r\n")
+	if line := r.line(); !strings.HasPrefix(line, "* BYE") {
+		t.Errorf("%q", line)
+	}
+}

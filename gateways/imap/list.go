@@ -13,23 +13,26 @@ const (
 	hasNoChildren = `\HasNoChildren`
 	nonExistent   = `\NonExistent`
 	noSelect      = `\Noselect`
+	noAccess      = `\NoAccess`
 )
 
 // attributes are a mailbox's attributes for LIST. What another one's is used for is theirs.
 func (p *place) attributes(state *account.State, m *account.Mailbox) []string {
-	if p.foreign {
-		t := &tree{}
-		t.add(p, state)
-		return []string{t.children(p.shown(m.Name))}
-	}
-	attrs := []string{hasNoChildren}
-	if state.HasChildren(m.Name) {
-		attrs[0] = hasChildren
-	}
-	if m.SpecialUse != "" {
+	attrs := []string{p.children(state, m.Name)}
+	if m.SpecialUse != "" && !p.foreign {
 		attrs = append(attrs, m.SpecialUse)
 	}
 	return attrs
+}
+
+// children tells whether there are mailboxes below a name that the client may see.
+func (p *place) children(state *account.State, name string) string {
+	t := &tree{state: state}
+	if p.foreign {
+		t.state = nil
+		t.add(p, state)
+	}
+	return t.children(p.shown(name))
 }
 
 // writeList writes one LIST or LSUB response. below: a subscribed name is below it.

@@ -42,14 +42,13 @@ func (s *session) enter(cmd *command, id *directory.Identity) error {
 	if err != nil {
 		return s.fail(err)
 	}
-	s.identity, s.account = id, a
-	if why := s.shutOut(); why != "" {
+	if why := (&guarded{who: id, account: a}).shutOut(); why != "" {
 		a.Close()
-		s.identity, s.account = nil, nil
 		return no(imap.ResponseCodeAuthenticationFailed, "The account doesn't let you in")
 	}
+	s.identity, s.account = id, a
+	s.guard(nil)
 	s.conn.mistakes = 0
-	close(s.entered)
 	cmd.code, cmd.text = "CAPABILITY "+s.capabilities(), "Logged in"
 	return nil
 }

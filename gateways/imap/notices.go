@@ -73,24 +73,32 @@ func (s *session) answered(began *account.State, allowExpunge bool) error {
 				return err
 			}
 		}
+		was := own.told
 		own.told = now
+		s.noticeMore(was)
 	}
 	return s.news(allowExpunge)
 }
 
 // elsewhere tells what has happened outside the selected mailbox.
 func (s *session) elsewhere() error {
-	for _, a := range s.notices.accounts {
+	n := s.notices
+	subscribed := n.accounts[0].told
+	for _, a := range n.accounts {
 		now := a.account.State()
 		if now.Seq() == a.told.Seq() {
 			continue
 		}
+		if a.foreign {
+			s.enterAgain(s.identity, a.account)
+		}
 		was := a.told
 		a.told = now
-		if err := s.differences(a.place, was, now); err != nil {
+		if err := s.differences(a.place, was, now); err != nil || s.notices != n {
 			return err
 		}
 	}
+	s.noticeMore(subscribed)
 	return s.w().Err()
 }
 
@@ -108,28 +116,40 @@ func (s *session) differences(p *place, was, now *account.State) error {
 	d.names()
 	for _, m := range now.Mailboxes() {
 		before := was.MailboxByID(m.ID)
-		if before == m {
+		if before == m || !d.may(m, account.MayRead) {
 			continue
 		}
-		if before == nil {
-			before = &account.Mailbox{UIDNext: 1, UIDValidity: m.UIDValidity}
+		if !d.may(before, account.MayRead) {
+			before = &account.Mailbox{ID: m.ID, UIDNext: 1, UIDValidity: m.UIDValidity}
 		}
-		e := s.notices.of(m.Name, was, now)
+		e := s.notices.of(p, m.Name, was, now)
 		if !s.selected(p.account, m) {
-			d.messages(before, m, e)
+			d.messages(p.account.Seen(before), p.account.Seen(m), e)
 		}
 		if e&mailboxMetadata != 0 {
-			d.metadata(m.Name, withUse(before), withUse(m))
+			d.metadata(m.Name, s.notes(p, before), s.notes(p, m))
 		}
 	}
-	d.subscriptions()
-	if s.notices.of("", was, now)&serverMetadata != 0 || slices.ContainsFunc(s.notices.groups, func(g eventGroup) bool { return g.events&serverMetadata != 0 }) {
-		d.metadata("", was.Annotations(), now.Annotations())
+	if !p.foreign {
+		d.own()
 	}
 	if d.told > maxNotices {
 		return s.overflow()
 	}
 	return s.w().Err()
+}
+
+// may tells whether the client may do something with a mailbox; nil: it is not there.
+func (d *differ) may(m *account.Mailbox, want account.Rights) bool {
+	return m != nil && d.at.account.Rights(m)&want == want
+}
+
+// own tells what else happens in the client's own account only.
+func (d *differ) own() {
+	d.subscriptions()
+	if d.notices.of(d.at, "", d.was, d.now)&serverMetadata != 0 || slices.ContainsFunc(d.notices.groups, func(g eventGroup) bool { return g.events&serverMetadata != 0 }) {
+		d.metadata("", d.was.Annotations(), d.now.Annotations())
+	}
 }
 
 // overflow ends what NOTIFY has begun.
@@ -138,25 +158,31 @@ func (s *session) differences(p *place, was, now *account.State) error {
 func (s *session) overflow() error {
 	s.log.Info("too much to be notified of")
 	s.w().Raw("* OK [NOTIFICATIONOVERFLOW] Too much has happened, nothing more is told\r\n")
-	s.notices = &notices{on: true}
-	s.notice()
+	s.told(&notices{on: true})
 	return s.w().Err()
 }
 
 // names tells of mailboxes that are new, gone or renamed. Those below a renamed one are not
-// named; a mailbox into which INBOX was renamed is new.
+// named; a mailbox into which INBOX was renamed is new. Of another account, what may not be
+// looked up is not there.
+//
+// RFC 5465, section 5.9: The server SHOULD return LIST responses with the \NoAccess name attribute if and when the mailbox loses the "l" right.
 func (d *differ) names() {
 	for _, m := range d.now.Mailboxes() {
-		switch before := d.was.MailboxByID(m.ID); {
-		case before == nil:
+		before := d.was.MailboxByID(m.ID)
+		saw, sees := d.may(before, account.MayLookup), d.may(m, account.MayLookup)
+		switch {
+		case sees && !saw:
 			d.list(m.Name, mailboxName, "")
 			d.list(parent(m.Name), mailboxName, "")
-		case before.Name != m.Name && !d.carried(before.Name, m.Name):
+		case saw && !sees:
+			d.list(before.Name, mailboxName, "")
+		case sees && before.Name != m.Name && !d.carried(before.Name, m.Name):
 			d.list(m.Name, mailboxName, before.Name)
 		}
 	}
 	for _, m := range d.was.Mailboxes() {
-		if d.now.MailboxByID(m.ID) == nil {
+		if d.now.MailboxByID(m.ID) == nil && d.may(m, account.MayLookup) {
 			d.list(m.Name, mailboxName, "")
 			d.list(parent(m.Name), mailboxName, "")
 		}
@@ -179,24 +205,22 @@ func (d *differ) carried(old, name string) bool {
 
 // list writes LIST for a name, if an event of it is asked for.
 func (d *differ) list(name string, e events, old string) {
-	wanted := d.notices.of(name, d.was, d.now)
-	if old != "" {
-		wanted |= d.notices.of(old, d.was, d.now)
+	if name == "" || d.listed[name] {
+		return
 	}
-	if name == "" || d.listed[name] || wanted&e == 0 {
+	wanted := d.notices.of(d.at, name, d.was, d.now)
+	if old != "" {
+		wanted |= d.notices.of(d.at, old, d.was, d.now)
+	}
+	attrs := d.attributes(name)
+	if wanted&e == 0 || attrs == nil {
 		return
 	}
 	d.listed[name] = true
 	if d.told++; d.told > maxNotices {
 		return
 	}
-	var attrs []string
-	if m := d.now.Mailbox(name); m != nil {
-		attrs = d.at.attributes(d.now, m)
-	} else if attrs = []string{nonExistent, hasNoChildren}; d.now.HasChildren(name) {
-		attrs[1] = hasChildren
-	}
-	if d.now.Subscribed(name) {
+	if d.account.State().Subscribed(d.at.shown(name)) {
 		attrs = append(attrs, `\Subscribed`)
 	}
 	w := d.w().Raw("* LIST (").Raw(strings.Join(attrs, " ")).Raw(`) "/" `).Mailbox(d.at.shown(name))
@@ -204,6 +228,20 @@ func (d *differ) list(name string, e events, old string) {
 		w.Raw(` ("OLDNAME" (`).Mailbox(d.at.shown(old)).Raw("))")
 	}
 	w.CRLF()
+}
+
+// attributes gives the attributes for LIST of a name, nil if the client is to know nothing of it.
+func (d *differ) attributes(name string) []string {
+	m := d.now.Mailbox(name)
+	switch {
+	case d.may(m, account.MayLookup):
+		return d.at.attributes(d.now, m)
+	case m != nil && d.may(d.was.MailboxByID(m.ID), account.MayLookup):
+		return []string{noAccess}
+	case m == nil && (!d.at.foreign || d.may(d.was.Mailbox(name), account.MayLookup)):
+		return []string{nonExistent, d.at.children(d.now, name)}
+	}
+	return nil
 }
 
 // subscriptions tells of names that are subscribed now, or no more.
@@ -249,14 +287,6 @@ func (d *differ) messages(was, now *account.Mailbox, e events) {
 		items = append(items, "HIGHESTMODSEQ")
 	}
 	d.writeStatus(d.at, now, items)
-}
-
-// withUse gives a mailbox's annotations, its special use among them.
-func withUse(m *account.Mailbox) []account.Annotation {
-	if m.SpecialUse == "" {
-		return m.Annotations
-	}
-	return append(slices.Clone(m.Annotations), account.Annotation{Name: account.SpecialUseEntry, Value: []byte(m.SpecialUse)})
 }
 
 // metadata names the annotations that have changed. Values are not told.

@@ -46,12 +46,6 @@ type notices struct {
 	accounts []*noticed
 }
 
-// noticed is an account, and what of it the client was told.
-type noticed struct {
-	*place
-	told *account.State
-}
-
 // eventGroup asks for events in some mailboxes.
 type eventGroup struct {
 	filter string // PERSONAL, INBOXES, SUBSCRIBED, SUBTREE or MAILBOXES
@@ -62,14 +56,14 @@ type eventGroup struct {
 // live tells whether something is to be told between commands.
 func (n *notices) live() bool { return n != nil && n.on && (n.selected != 0 || len(n.groups) > 0) }
 
-// has tells whether the group is of a mailbox. Into which mailboxes mail may be delivered is
-// for scripts to decide.
+// has tells whether the group is of a mailbox that is the client's own, or else another one's. Into
+// which mailboxes mail may be delivered is for scripts to decide.
 //
 // RFC 5465, section 6.3: If the IMAP server cannot easily compute this set, it MUST treat "inboxes" as equivalent to "personal".
-func (g *eventGroup) has(name string, was, now *account.State) bool {
+func (g *eventGroup) has(name string, own bool, was, now *account.State) bool {
 	switch g.filter {
 	case "PERSONAL", "INBOXES":
-		return true
+		return own
 	case "SUBSCRIBED":
 		return was.Subscribed(name) || now.Subscribed(name)
 	}
@@ -82,13 +76,15 @@ func (g *eventGroup) has(name string, was, now *account.State) bool {
 }
 
 // of gives the events that are asked for of a mailbox that isn't selected: those of all groups
-// that it is in.
-func (n *notices) of(name string, was, now *account.State) (e events) {
-	if n.metadata {
+// that it is in. was and now are states of the account that it is in.
+func (n *notices) of(p *place, name string, was, now *account.State) (e events) {
+	if p.foreign { // subscriptions are the client's own
+		was, now = n.accounts[0].told, n.accounts[0].told
+	} else if n.metadata {
 		e = mailboxMetadata | serverMetadata
 	}
 	for i := range n.groups {
-		if g := &n.groups[i]; g.events&^e != 0 && g.has(name, was, now) {
+		if g := &n.groups[i]; g.events&^e != 0 && g.has(p.shown(name), !p.foreign, was, now) {
 			e |= g.events
 		}
 	}
@@ -103,26 +99,31 @@ func (s *session) notify(cmd *command) error {
 		return err
 	}
 	n.metadata = s.notices != nil && s.notices.metadata
+	var others []*noticed
 	if n.live() {
 		ctx, cancel := s.context()
 		defer cancel()
 		if err := s.account.Refresh(ctx); err != nil {
 			return s.fail(err)
 		}
-		s.notices = nil
+		if others, err = s.others(ctx, n.groups); err != nil {
+			return err
+		}
+		s.told(nil)
 		if err := s.update(true); err != nil {
 			return err
 		}
 	}
-	s.notices = n
-	s.notice()
+	s.told(n, others...)
 	if !status {
 		return nil
 	}
-	state := n.accounts[0].told
-	for _, m := range state.Mailboxes() {
-		if items := statusOf(n.of(m.Name, state, state)); len(items) > 0 && !s.selected(s.account, m) {
-			s.writeStatus(n.accounts[0].place, m, items)
+	for _, a := range n.accounts {
+		for _, m := range a.told.Mailboxes() {
+			items := statusOf(n.of(a.place, m.Name, a.told, a.told))
+			if len(items) > 0 && a.account.Rights(m)&account.MayRead != 0 && !s.selected(a.account, m) {
+				s.writeStatus(a.place, a.account.Seen(m), items)
+			}
 		}
 	}
 	return nil
@@ -130,7 +131,7 @@ func (s *session) notify(cmd *command) error {
 
 // selected tells whether a mailbox of an account is the selected one.
 func (s *session) selected(a *account.Account, m *account.Mailbox) bool {
-	return s.view != nil && s.view.account == a && s.view.id == m.ID
+	return s.view != nil && same(s.view.account, a) && s.view.id == m.ID
 }
 
 // parseNotify reads what NOTIFY asks for; status: the STATUS of mailboxes at first.
@@ -174,11 +175,6 @@ func statusOf(e events) []string {
 		return []string{"MESSAGES", "UIDNEXT", "UIDVALIDITY"}
 	}
 	return nil
-}
-
-// notice begins to watch: what is now is what the client knows.
-func (s *session) notice() {
-	s.notices.accounts = []*noticed{{place: s.own(), told: s.account.State()}}
 }
 
 // groupParser reads event groups.

@@ -29,21 +29,24 @@ type session struct {
 	ctx     context.Context // of the connection
 	name    string          // correlation id
 	log     *slog.Logger
-	entered chan struct{}        // closed at login
-	viewed  chan struct{}        // has room for one: another account's mailbox is selected now, or no more
-	watched atomic.Pointer[view] // of another account's mailbox; nil: none is selected
-	idle    atomic.Bool          // updates are told as they come
+	turned  chan struct{}           // has room for one: guarded is another one now
+	guarded atomic.Pointer[guarded] // nil: nobody is logged in
+	stirred chan struct{}           // has room for one: another account changed of which NOTIFY tells
+	idle    atomic.Bool             // updates are told as they come
 	secure  bool
 	// wantsTLS is set when the client has said STARTTLS and was told OK.
 	wantsTLS bool
 	// startCompress is set when the client has said COMPRESS and was told OK.
 	startCompress bool
+	endCompress   bool // after the answer
 
 	// Used by the reading goroutine only.
 	line    []byte // the command at hand
 	at      int    // where its arguments begin
 	command string // its name
 	blanks  int    // empty lines before it
+
+	inflated bool // compression has ended: how it did may come before the next command
 
 	mu        sync.Mutex // held while a command is answered and while updates are written
 	identity  *directory.Identity
@@ -61,7 +64,7 @@ type session struct {
 func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
 	name := "imap-" + strconv.FormatUint(g.sessions.Add(1), 36)
 	c.in.pool = &g.in
-	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, entered: make(chan struct{}), viewed: make(chan struct{}, 1),
+	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, turned: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
 		log: g.cfg.Log.With("session", name)}
 }
 
@@ -189,6 +192,13 @@ func (s *session) do(cmd *command, h handler) error {
 		}
 		s.conn.z = newSqueeze(s.conn, &s.gateway.buffers)
 	}
+	if s.endCompress {
+		s.endCompress = false
+		if err := s.w().Flush(); err != nil {
+			return err
+		}
+		s.conn.z, s.inflated = nil, true
+	}
 	if cmd.name == "LOGOUT" && err == nil {
 		return errors.Join(s.w().Flush(), errOver)
 	}
@@ -233,7 +243,6 @@ func (s *session) reply(cmd *command, err error) {
 // it in; and while the client idles it has what happens told.
 func (s *session) watch() {
 	var changed, theirs <-chan struct{}
-	entered := s.entered
 	pushed := make(chan struct{}, 1)
 	pushing, behind := false, false
 	var again <-chan time.Time
@@ -246,25 +255,28 @@ func (s *session) watch() {
 			return
 		case <-pushed:
 			pushing = false
-		case <-entered:
-			entered = nil
-		case <-s.viewed:
+		case <-s.turned:
+		case <-s.stirred:
+			behind = true
 		case <-again:
 		case <-changed:
 			behind = true
 		case <-theirs:
 			behind = true
 		}
-		if entered != nil {
+		changed, theirs, again = nil, nil, nil
+		g := s.guarded.Load()
+		if g == nil {
+			behind = false
 			continue
 		}
-		changed, theirs, again = s.account.Changed(), nil, nil
-		if v := s.watched.Load(); v != nil {
-			theirs = v.account.Changed()
+		changed = g.account.Changed()
+		if g.theirs != nil {
+			theirs = g.theirs.account.Changed()
 			again = time.After(againEvery)
-			s.enterAgain(v)
+			s.enterAgain(g.who, g.theirs.account)
 		}
-		if why := s.shutOut(); why != "" {
+		if why := g.shutOut(); why != "" {
 			s.log.Info("session ended by its account", "reason", why)
 			s.conn.bye(why, goodbyeTime)
 			return
@@ -279,9 +291,34 @@ func (s *session) watch() {
 	}
 }
 
+// guarded is what watch looks after.
+type guarded struct {
+	who     *directory.Identity // who is logged in
+	account *account.Account
+	theirs  *view // of another account's mailbox; nil: none is selected
+}
+
+// guard has watch look after who is logged in now, and after theirs.
+func (s *session) guard(theirs *view) {
+	var g *guarded
+	if s.account != nil {
+		g = &guarded{s.identity, s.account, theirs}
+	}
+	s.guarded.Store(g)
+	poke(s.turned)
+}
+
+// poke lets who waits at a channel that has room for one go on.
+func poke(c chan<- struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
 // shutOut says why the account doesn't let the session in any more.
-func (s *session) shutOut() (why string) {
-	s.account.View(func(st *account.State) {
+func (g *guarded) shutOut() (why string) {
+	g.account.View(func(st *account.State) {
 		switch standing := st.Standing(); {
 		case standing.Renewed():
 			why = "[UNAVAILABLE] The mailboxes have new numbers, log in again"
@@ -289,23 +326,32 @@ func (s *session) shutOut() (why string) {
 			why = "[UNAVAILABLE] The account is closed"
 		case standing.Suspended:
 			why = "[CONTACTADMIN] The account is suspended"
-		case standing.Generation > s.identity.Generation:
+		case standing.Generation > g.who.Generation:
 			why = "[AUTHENTICATIONFAILED] The password has changed, log in again"
 		}
 	})
-	if v := s.watched.Load(); why == "" && v != nil {
-		why = v.lost()
+	if why == "" && g.theirs != nil {
+		why = g.theirs.lost()
 	}
 	return why
 }
 
-// end lets the account go. Nothing of the session runs any more but watch.
+// end lets all accounts go. Nothing of the session runs any more but watch.
 func (s *session) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.leave()
+}
+
+// leave lets go who is logged in, and all that was theirs.
+func (s *session) leave() {
 	s.turn(nil)
+	s.told(nil)
 	if s.account != nil {
-		s.account.Close()
+		a := s.account
+		s.identity, s.account = nil, nil
+		s.guard(nil)
+		a.Close()
 	}
 }
 
@@ -320,11 +366,8 @@ func (s *session) turn(v *view) {
 	if v != nil && v.foreign {
 		theirs = v
 	}
-	if s.watched.Swap(theirs) != theirs {
-		select {
-		case s.viewed <- struct{}{}:
-		default:
-		}
+	if g := s.guarded.Load(); g != nil && g.theirs != theirs {
+		s.guard(theirs)
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -14,11 +15,11 @@ import (
 const againEvery = 30 * time.Second
 
 // enterAgain finds anew which grants mean the client. What can't be found out stays.
-func (s *session) enterAgain(v *view) {
+func (s *session) enterAgain(who *directory.Identity, a *account.Account) {
 	ctx, cancel := s.context()
 	defer cancel()
-	if err := s.gateway.cfg.Sharing.Enter(ctx, s.identity.Account, v.account); err != nil && s.ctx.Err() == nil {
-		s.log.Warn("cannot find out who is meant by grants", "account", v.account.Ref().ID, "kind", kinds.Of(err), "error", err)
+	if err := s.gateway.cfg.Sharing.Enter(ctx, who.Account, a); err != nil && s.ctx.Err() == nil {
+		s.log.Warn("cannot find out who is meant by grants", "account", a.Ref().ID, "kind", kinds.Of(err), "error", err)
 	}
 }
 
@@ -38,7 +39,7 @@ func (v *view) lost() string {
 
 // stay ends the session where the client may not read the selected mailbox any more.
 func (s *session) stay() error {
-	s.enterAgain(s.view)
+	s.enterAgain(s.identity, s.view.account)
 	if why := s.view.lost(); why != "" {
 		s.log.Info("session ended by the selected mailbox", "reason", why)
 		s.w().Raw("* BYE ").Raw(why).CRLF()
