@@ -104,6 +104,7 @@ func (s *server) register(api huma.API) {
 	s.keys(api)
 	s.settings(api)
 	s.usage(api)
+	s.routes(api)
 	if s.mail != nil {
 		s.mailboxes(api)
 		s.imports(api)

@@ -160,6 +160,7 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 	w.must(201, w.one, "POST", "/v1/groups", `{"address":"group@one.test"}`)
 	app := w.must(201, w.one, "POST", "/v1/accounts/there@one.test/app-passwords", `{}`)
 	key := w.must(201, w.one, "POST", "/v1/keys", `{}`)
+	route := w.must(200, w.root, "PUT", "/v1/routes", `{"tenant":"one","way":"direct"}`)
 	w.spool.jobs["one.job"] = api.Job{ID: "one.job", Tenant: "one"}
 	w.store("there@one.test", 100)
 	boxes := w.must(200, w.one, "GET", "/v1/accounts/there@one.test/mailboxes", "").body["items"].([]any)
@@ -184,6 +185,8 @@ func TestAForeignKeyCantTellWhatIsThere(t *testing.T) {
 				return key.str("id")
 			case strings.HasPrefix(path, "/v1/queue"):
 				return "one.job"
+			case strings.HasPrefix(path, "/v1/routes"):
+				return route.str("id")
 			default:
 				return app.str("id")
 			}

@@ -242,5 +242,8 @@ func (d *Directory) DeleteDomain(ctx context.Context, s Scope, name, match strin
 		}
 		version = 0
 	}
+	if err := d.clear(ctx, routeSpace, routesOf(dom.Tenant)+dom.Name+":"); err != nil {
+		return err
+	}
 	return stale(d.remove(ctx, claimKey(dom.Tenant, "domain", dom.Name), version))
 }

@@ -1,10 +1,10 @@
 package directory
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
-	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/records"
 )
 
@@ -23,13 +23,13 @@ type Way struct {
 	Port        uint16 `cbor:"3,keyasint,omitempty"`
 	TLS         string `cbor:"4,keyasint,omitempty"` // opportunistic, encrypted, verified or implicit
 	Username    string `cbor:"5,keyasint,omitempty"`
-	Password    string `cbor:"6,keyasint,omitempty"`          // both "": nobody logs in
-	Certificate string `cbor:"7,keyasint,omitempty"`          // ours and its key, PEM; "": none
-	Set         string `cbor:"8,keyasint,omitempty"`          // SES's configuration set
-	Rate        int    `cbor:"9,keyasint,omitempty" json:"-"` // messages a minute to one domain; 0: any
+	Password    string `cbor:"6,keyasint,omitempty"` // both "": nobody logs in
+	Certificate string `cbor:"7,keyasint,omitempty"` // ours and its key, PEM; "": none
+	Set         string `cbor:"8,keyasint,omitempty"` // SES's configuration set
+	Rate        int    `cbor:"9,keyasint,omitempty"` // messages a minute to one domain; 0: any
 }
 
-// Kinds of mail that a route may be for; AnyKind for all of them.
+// AnyKind is the kind of a route for all kinds of mail.
 const AnyKind = "any"
 
 // Route says how some mail leaves. Of those that fit a mail, the one of the narrowest
@@ -51,12 +51,7 @@ const MaxRoutes = 500
 const routeSpace = "dir/routes"
 
 // routesOf begins the ids of a tenant's routes; no tenant's name is keyService.
-func routesOf(tenant string) string {
-	if tenant == "" {
-		tenant = keyService
-	}
-	return tenant + "/"
-}
+func routesOf(tenant string) string { return cmp.Or(tenant, keyService) + ":" }
 
 func routeFrom(r records.Record) (Route, error) {
 	v, err := decode[Route](r)
@@ -96,7 +91,10 @@ func (d *Directory) routesFor(ctx context.Context, tenant string) ([]Route, erro
 }
 
 func (d *Directory) listRoutes(ctx context.Context, tenant string) ([]Route, error) {
-	found, err := d.records.List(ctx, routeSpace, routesOf(tenant), "", records.MaxPage)
+	return routesFrom(d.records.List(ctx, routeSpace, routesOf(tenant), "", records.MaxPage))
+}
+
+func routesFrom(found []records.Record, err error) ([]Route, error) {
 	list := make([]Route, len(found))
 	for i := range found {
 		if err == nil {
@@ -145,13 +143,4 @@ func (r Route) exactness() int {
 		return len(r.To)
 	}
 	return 1000
-}
-
-// check tells what is wrong with a way.
-func (w Way) check() error {
-	switch w.Name {
-	case Direct, SES, Hold, Smarthost:
-		return nil
-	}
-	return kinds.Errorf(kinds.Invalid, "directory: the way is direct, smarthost, ses or hold")
 }

@@ -156,7 +156,7 @@ func (d *Directory) ChangeTenant(ctx context.Context, s Scope, name, match strin
 	return d.settleTenant(ctx, s, t)
 }
 
-// DeleteTenant removes a tenant that has no domains, and its keys; kinds.Conflict while
+// DeleteTenant removes a tenant that has no domains, its keys and its routes; kinds.Conflict while
 // it has some.
 func (d *Directory) DeleteTenant(ctx context.Context, s Scope, name, match string) error {
 	t, err := d.Tenant(ctx, s, name)
@@ -177,21 +177,31 @@ func (d *Directory) DeleteTenant(ctx context.Context, s Scope, name, match strin
 	if len(domains) > 0 {
 		return kinds.Errorf(kinds.Conflict, "directory: the tenant still has domains")
 	}
+	if err := d.clear(ctx, keySpace(name), ""); err != nil {
+		return err
+	}
+	if err := d.clear(ctx, routeSpace, routesOf(name)); err != nil {
+		return err
+	}
+	return stale(d.remove(ctx, tenantKey(name), version))
+}
+
+// clear removes all records of a space whose ids begin with prefix.
+func (d *Directory) clear(ctx context.Context, space, prefix string) error {
 	for {
-		keys, err := d.records.List(ctx, keySpace(name), "", "", records.MaxPage)
+		found, err := d.records.List(ctx, space, prefix, "", records.MaxPage)
 		if err != nil {
 			return err
 		}
-		for _, k := range keys {
-			if err := d.remove(ctx, k.Key, 0); err != nil {
+		for _, r := range found {
+			if err := d.remove(ctx, r.Key, 0); err != nil {
 				return err
 			}
 		}
-		if len(keys) < records.MaxPage {
-			break
+		if len(found) < records.MaxPage {
+			return nil
 		}
 	}
-	return stale(d.remove(ctx, tenantKey(name), version))
 }
 
 // ownAddress brings an address that a tenant names for its mail to key form: its domain
