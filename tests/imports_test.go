@@ -31,7 +31,7 @@ var (
 	twins = []string{"shared/journal/sqlite", "shared/blob/files", "shared/queue/sqlite", "shared/records/sqlite", "shared/notify/inprocess",
 		"shared/journal/dynamodb", "shared/blob/s3", "shared/queue/sqs", "shared/records/dynamodb", "shared/notify/sqs"}
 	suites   = []string{"shared/journal/journaltest", "shared/blob/blobtest", "shared/queue/queuetest", "shared/records/recordstest", "shared/notify/notifytest"}
-	helpers  = []string{"shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/...", "shared/cloud/cloudtest", "shared/ports/portstest", "shared/resolver/resolvertest"}
+	helpers  = []string{"shared/internal/certtest", "shared/internal/porttest", "shared/blob/files/filestest", "shared/faults", "shared/directory/directorytest", "gateways/internal/gatewaytest", "shared/internal/awsclient/awstest/...", "shared/cloud/cloudtest", "shared/ports/portstest", "shared/resolver/resolvertest"}
 	wiring   = []string{".", "gateways", "functions", "shared/serve/...", "shared/cli/...", "shared/cloud", "functions/*/bootstrap"}
 	gateways = []string{"gateways/smtp/...", "gateways/pop3/...", "gateways/imap/..."}
 	steps    = []string{"functions/deliver/...", "functions/api/...", "functions/compact/...", "functions/sweep/...", "functions/outbound/..."}

@@ -238,7 +238,7 @@ func (s *Step) attempt(ctx context.Context, m *spool.Mail, sign func() (string, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	e := relay.Envelope{From: m.From, Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, Return: m.Return, ID: m.EnvID}
+	e := relay.Envelope{From: m.From, Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional, Return: m.Return, ID: m.EnvID}
 	for _, r := range to {
 		e.To = append(e.To, relay.Recipient{Address: r.Address, Notify: r.Notify, Origin: r.Origin})
 	}
@@ -322,18 +322,21 @@ func backoff(tries int) time.Duration {
 
 func jitter(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5) }
 
-// sign gives the fields by which the domain of the reverse-path signs the message. An error
+// sign gives the fields by which the domain of the reverse-path, or SignAs, signs the message. An error
 // is why it can't be signed now.
 func (s *Step) sign(ctx context.Context, m *spool.Mail) (string, error) {
-	at := strings.LastIndexByte(m.From, '@')
-	if s.Signer == nil || at < 0 || m.BodyHash == nil || m.HeaderLen == 0 {
+	domain := m.SignAs
+	if at := strings.LastIndexByte(m.From, '@'); at >= 0 && domain == "" {
+		domain = strings.ToLower(m.From[at+1:])
+	}
+	if s.Signer == nil || domain == "" || m.BodyHash == nil || m.HeaderLen == 0 {
 		return "", nil
 	}
 	section, err := s.section(ctx, m, m.HeaderLen)
 	if err != nil {
 		return "", err
 	}
-	fields, err := s.Signer.Sign(ctx, strings.ToLower(m.From[at+1:]), dkim.ParseHeader(section), m.BodyHash)
+	fields, err := s.Signer.Sign(ctx, domain, dkim.ParseHeader(section), m.BodyHash)
 	if kinds.Is(err, kinds.Invalid) {
 		return "", nil // it has no author
 	}

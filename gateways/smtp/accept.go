@@ -68,6 +68,7 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	if len(t.remote) > 0 {
 		_ = t.digest.Close()
 		m.Sender, m.BodyHash = s.user.Account, t.digest.BodyHash(dkim.Relaxed)
+		m.RequireTLS, m.TLSOptional = t.params.needsTLS, !t.params.needsTLS && tlsOptional(t.digest.Header())
 	}
 	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Expire: s.cfg.Expire}
 	return desk.Take(ctx, &m)

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -29,4 +30,13 @@ func (s *session) elsewhere(t *transaction, addr address.Address) {
 	}
 	t.remote = append(t.remote, spool.Recipient{Address: key})
 	s.reply(okayRcpt)
+}
+
+// tlsOptional tells whether the author would have the message arrive rather than be kept
+// from others.
+//
+// RFC 8689, section 3: the field is "TLS-Required: No", once; with REQUIRETLS it is ignored.
+func tlsOptional(h *dkim.Header) bool {
+	found := h.All("TLS-Required")
+	return len(found) == 1 && strings.EqualFold(strings.TrimSpace(string(found[0].Value)), "no")
 }

@@ -40,6 +40,9 @@ func (s *session) extensions() []string {
 	if s.cfg.TLS != nil && !s.tls {
 		lines = append(lines, "STARTTLS")
 	}
+	if s.tls {
+		lines = append(lines, "REQUIRETLS")
+	}
 	if s.submission && s.tls && s.user == nil {
 		lines = append(lines, "AUTH "+strings.Join(login.Mechanisms(login.PeerOf(s.wire.c)), " "))
 	}

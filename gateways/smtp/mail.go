@@ -37,6 +37,10 @@ func (s *session) mailFrom(args string) {
 		s.refuse(*bad)
 		return
 	}
+	if p.needsTLS && !s.tls {
+		s.refuse(badParameter) // RFC 8689, section 2: it is only announced, and given, within TLS
+		return
+	}
 	if path.NeedsUTF8() && !p.utf8 {
 		s.refuse(needsUTF8)
 		return

@@ -22,6 +22,7 @@ type params struct {
 	size     int64 // announced, 0 if it wasn't
 	utf8     bool
 	eightBit bool
+	needsTLS bool // REQUIRETLS
 }
 
 // parseParams reads the parameters of MAIL. What is wrong with them is in the reply.
@@ -59,6 +60,12 @@ func parseParams(s string, maxSize int64) (p params, bad *reply) {
 				return p, &syntax
 			}
 			p.utf8 = true
+		case "REQUIRETLS":
+			// RFC 8689, section 2: the parameter has no value
+			if has {
+				return p, &syntax
+			}
+			p.needsTLS = true
 		case "AUTH":
 			// Taken from anybody, believed from nobody (RFC 4954, section 5).
 			if value == "" {

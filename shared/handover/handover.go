@@ -54,7 +54,9 @@ type Message struct {
 	Sender    account.Ref // who sent it, of our users; needed for Elsewhere
 	UTF8      bool        // SMTPUTF8 was asked for
 	EightBit  bool        // so was BODY=8BITMIME
-	BodyHash  []byte      // by which it is signed when it goes elsewhere
+	// RequireTLS and TLSOptional are what the author asks of TLS (RFC 8689).
+	RequireTLS, TLSOptional bool
+	BodyHash                []byte // by which it is signed when it goes elsewhere
 }
 
 const (
@@ -130,6 +132,7 @@ func (d *Desk) sendOn(ctx context.Context, m *Message) error {
 	for i := 0; i < len(m.Elsewhere); i += spool.MaxOutgoing {
 		mail := spool.Mail{Tenant: m.Tenant, Correlation: m.ID, Kind: spool.Submission, From: m.From, Sender: m.Sender, Seen: head.Seq,
 			Head: m.Received[:len(m.Received):len(m.Received)], Blob: m.Blob, HeaderLen: m.Summary.HeaderLen, UTF8: m.UTF8, EightBit: m.EightBit || eightBit(&m.Summary.Body),
+			RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional,
 			BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli(),
 			To: m.Elsewhere[i:min(i+spool.MaxOutgoing, len(m.Elsewhere))]}
 		if m.Summary.HeaderLen == 0 {

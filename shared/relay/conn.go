@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"context"
 	"crypto/tls"
+	"errors"
 	"net"
 	"strconv"
 	"strings"
@@ -123,13 +124,16 @@ func (c *Conn) StartTLS(cfg *tls.Config) error {
 	return c.secure(cfg)
 }
 
+// errTLS is why a handshake fails.
+var errTLS = errors.New("relay: TLS")
+
 func (c *Conn) secure(cfg *tls.Config) error {
 	t := tls.Client(c.conn, cfg)
 	if err := t.SetDeadline(time.Now().Add(commandTime)); err != nil {
 		return kinds.Wrap(kinds.Unavailable, err, "relay: TLS")
 	}
 	if err := t.Handshake(); err != nil {
-		return kinds.Wrap(kinds.Unavailable, err, "relay: TLS")
+		return kinds.Errorf(kinds.Unavailable, "%w: %w", errTLS, err)
 	}
 	state := t.ConnectionState()
 	c.TLS = &state

@@ -3,6 +3,8 @@ package relay
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -24,7 +26,8 @@ const (
 	Opportunistic Security = iota
 	// Encrypted asks for TLS, whatever the certificate.
 	Encrypted
-	// Verified asks for a certificate of the host's name by a known authority.
+	// Verified asks for a certificate of the host's name by a known authority, or of its TLSA
+	// records where it has some (DANE).
 	Verified
 )
 
@@ -42,36 +45,89 @@ var noTLS = Reply{554, "5.7.10", "The host offers no encryption, which is asked 
 // To connects to the first address of a target that answers. The error is that of the last
 // one; a Reply when a peer refused to talk to us.
 func (d *Dialer) To(ctx context.Context, t Target, s Security) (c *Conn, err error) {
+	return d.to(ctx, t, demand{Security: s})
+}
+
+func (d *Dialer) to(ctx context.Context, t Target, want demand) (c *Conn, err error) {
 	for _, addr := range t.Addrs {
-		if c, err = d.one(ctx, addr, t.Host, s); err == nil || ctx.Err() != nil {
+		if c, err = d.one(ctx, addr, t.Host, want); err == nil || ctx.Err() != nil {
 			return c, err
 		}
 	}
 	return nil, err
 }
 
-func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, host string, s Security) (*Conn, error) {
+// one connects to an address, and tells what came of TLS.
+func (d *Dialer) one(ctx context.Context, addr netip.AddrPort, host string, want demand) (*Conn, error) {
 	c, err := d.start(ctx, addr, host)
 	if err != nil {
 		return nil, err
 	}
 	if !c.Has("STARTTLS") {
-		if s > Opportunistic {
+		want.told(c, noTLS)
+		if want.Security > Opportunistic {
 			c.Quit()
 			return nil, noTLS
 		}
 		return c, nil
 	}
-	if err = c.StartTLS(d.config(host, s)); err == nil {
+	var verified error // why the certificate is not
+	err = c.StartTLS(d.config(host, want, &verified))
+	switch {
+	case err != nil:
+		want.told(c, err)
+	case want.watched:
+		want.told(c, verified)
+	default:
+		want.told(c, nil)
+	}
+	if err == nil {
 		return c, nil
 	}
 	c.Abort()
-	if s > Opportunistic || ctx.Err() != nil {
+	if want.Security > Opportunistic || ctx.Err() != nil {
 		return nil, err
 	}
-	// Its TLS is broken. That is no reason to keep the mail: anybody who could make us go
-	// on in clear could have hidden STARTTLS before.
+	// Its TLS is broken, and no policy asks for it. That is no reason to keep the mail: anybody
+	// who could make us go on in clear could have hidden STARTTLS before.
 	return d.start(ctx, addr, host)
+}
+
+// told tells what came of TLS on a connection.
+func (want *demand) told(c *Conn, err error) {
+	if want.tell == nil {
+		return
+	}
+	s := Session{Domain: want.domain, Policy: want.applied, Host: c.Host, Remote: ipOf(c.conn.RemoteAddr()), Local: ipOf(c.conn.LocalAddr())}
+	if err != nil {
+		s.Result, s.Why = resultOf(err), clean(err.Error())
+	}
+	want.tell(s)
+}
+
+func ipOf(a net.Addr) string {
+	if at, err := netip.ParseAddrPort(a.String()); err == nil {
+		return at.Addr().Unmap().String()
+	}
+	return ""
+}
+
+// resultOf is the result type of RFC 8460, section 4.3, of an error in TLS.
+func resultOf(err error) string {
+	var name x509.HostnameError
+	var invalid x509.CertificateInvalidError
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case err == error(noTLS):
+		return "starttls-not-supported"
+	case errors.As(err, &name):
+		return "certificate-host-mismatch"
+	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+		return "certificate-expired"
+	case errors.As(err, &invalid), errors.As(err, &unknown):
+		return "certificate-not-trusted"
+	}
+	return "validation-failure"
 }
 
 // smart connects to a smarthost.
@@ -85,7 +141,7 @@ func (d *Dialer) smart(ctx context.Context, t Target, h *Smarthost) (c *Conn, er
 		if err != nil {
 			return nil, err
 		}
-		secure := tls.Client(conn, d.config(h.Host, h.Security))
+		secure := tls.Client(conn, d.config(h.Host, demand{Security: h.Security}, new(error)))
 		if err := secure.HandshakeContext(ctx); err != nil {
 			conn.Close()
 			return nil, err
@@ -117,17 +173,39 @@ func (d *Dialer) start(ctx context.Context, addr netip.AddrPort, host string) (*
 	return Start(ctx, conn, host, d.Hello)
 }
 
-// config is TLS for a host.
-func (d *Dialer) config(host string, s Security) *tls.Config {
+// config is TLS for a host. Why its certificate is not verified is left in verified; the
+// handshake fails by it where that is asked for.
+func (d *Dialer) config(host string, want demand, verified *error) *tls.Config {
 	cfg := &tls.Config{}
 	if d.TLS != nil {
 		cfg = d.TLS.Clone()
 	}
 	cfg.ServerName = host
-	if s < Verified {
-		// Who is there is not known anyway: the name came from the DNS. Nothing is gained by
-		// refusing a certificate that most hosts have made themselves.
-		cfg.InsecureSkipVerify = true
+	if want.dane != nil {
+		cfg.ServerName = want.dane.base // RFC 7672, section 8.1
+	}
+	// In the end it is verified below. Where nothing asks for that, nothing is gained by refusing
+	// a certificate that most hosts have made themselves: the name came from the DNS anyway.
+	cfg.InsecureSkipVerify = true
+	cfg.VerifyConnection = func(state tls.ConnectionState) error {
+		chain := state.PeerCertificates
+		opts := x509.VerifyOptions{Roots: cfg.RootCAs, DNSName: host, Intermediates: x509.NewCertPool()}
+		if cfg.Time != nil {
+			opts.CurrentTime = cfg.Time()
+		}
+		for _, c := range chain[1:] {
+			opts.Intermediates.AddCert(c)
+		}
+		var err error
+		if want.dane != nil {
+			err = want.dane.verify(chain, opts)
+		} else {
+			_, err = chain[0].Verify(opts)
+		}
+		if *verified = err; err != nil && want.Security >= Verified {
+			return &tls.CertificateVerificationError{UnverifiedCertificates: chain, Err: err}
+		}
+		return nil
 	}
 	return cfg
 }

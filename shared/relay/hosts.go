@@ -117,31 +117,11 @@ func (h *Hosts) public(addrs []netip.Addr) (list []netip.AddrPort) {
 		port = 25
 	}
 	for _, a := range addrs {
-		allowed := slices.ContainsFunc(h.Allow, func(p netip.Prefix) bool { return p.Contains(a) })
-		if (allowed || isPublic(a)) && len(list) < maxAddrs {
+		if (resolver.Within(a, h.Allow) || resolver.Public(a)) && len(list) < maxAddrs {
 			list = append(list, netip.AddrPortFrom(a, port))
 		}
 	}
 	return list
-}
-
-// special are networks in which no mail exchanger is: RFC 6890 and its registry, as far as
-// netip does not know them.
-var special = []netip.Prefix{
-	netip.MustParsePrefix("0.0.0.0/8"), netip.MustParsePrefix("100.64.0.0/10"), netip.MustParsePrefix("192.0.0.0/24"), netip.MustParsePrefix("192.0.2.0/24"),
-	netip.MustParsePrefix("198.18.0.0/15"), netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("203.0.113.0/24"), netip.MustParsePrefix("240.0.0.0/4"),
-	netip.MustParsePrefix("64:ff9b:1::/48"), netip.MustParsePrefix("100::/64"), netip.MustParsePrefix("2001:db8::/32"), netip.MustParsePrefix("fec0::/10"),
-}
-
-func isPublic(a netip.Addr) bool {
-	a = a.Unmap()
-	// An IPv4 address within an IPv6 one (NAT64, 6to4) is judged by what it is.
-	if b := a.As16(); a.Is6() && netip.MustParsePrefix("64:ff9b::/96").Contains(a) {
-		a = netip.AddrFrom4([4]byte(b[12:]))
-	} else if a.Is6() && b[0] == 0x20 && b[1] == 0x02 {
-		a = netip.AddrFrom4([4]byte(b[2:6]))
-	}
-	return a.IsGlobalUnicast() && !a.IsPrivate() && !slices.ContainsFunc(special, func(p netip.Prefix) bool { return p.Contains(a) })
 }
 
 // literal reads an address literal: RFC 5321, section 4.1.3.

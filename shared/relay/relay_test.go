@@ -147,7 +147,7 @@ func TestEachIsToldWhatThePeerSaid(t *testing.T) {
 			"< RCPT TO:<b@mx.test> NOTIFY=FAILURE ORCPT=rfc822;b@x\n> 550 no",
 			Envelope{From: "ä@us.test", UTF8: true, EightBit: true, Return: "HDRS", ID: "x+2By", To: []Recipient{{"b@mx.test", "FAILURE", "rfc822;b@x"}}}, mail, "550 no", true},
 		"too large":        {hello, Envelope{}, strings.Repeat("x", 98) + "\r\n\r\n", "552 5.3.4 The message is larger than the host takes", true},
-		"not to be kept":   {hello, Envelope{RequireTLS: true}, mail, "554 5.7.30 The host can't promise that the message stays encrypted on its way", true},
+		"not to be kept":   {hello, Envelope{RequireTLS: true}, mail, "550 5.7.30 The host can't promise that the message stays encrypted on its way", true},
 		"it hangs up":      {hello + "< MAIL FROM:<> SIZE=32", Envelope{}, mail, "relay: the peer's reply: EOF", false},
 		"a single LF":      {hello + "< MAIL FROM:<> SIZE=4\n> 250 ok\n< RCPT TO:<b@mx.test>\n> 250 ok\n< DATA\n> 354 go", Envelope{}, "a\nb\n", "relay: a CR or LF stands alone in the message", false},
 		"a CR at the end":  {hello + "< MAIL FROM:<> SIZE=2\n> 250 ok\n< RCPT TO:<b@mx.test>\n> 250 ok\n< DATA\n> 354 go", Envelope{}, "a\r", "relay: a CR or LF stands alone in the message", false},

@@ -15,12 +15,14 @@ import (
 type Envelope struct {
 	From       string // reverse-path, "" is the null sender
 	To         []Recipient
-	Size       int64  // octets of the message, exactly
-	UTF8       bool   // its addresses or its header need SMTPUTF8
-	EightBit   bool   // its body has octets above 127
-	RequireTLS bool   // RFC 8689
-	Return     string // RET of RFC 3461: "FULL", "HDRS" or ""
-	ID         string // ENVID, as xtext; "" is none
+	Size       int64 // octets of the message, exactly
+	UTF8       bool  // its addresses or its header need SMTPUTF8
+	EightBit   bool  // its body has octets above 127
+	RequireTLS bool  // RFC 8689: each host on its way is known, verified, and promises the same
+	// TLSOptional tells that policies of the recipients' domains don't count (RFC 8689, section 3).
+	TLSOptional bool
+	Return      string // RET of RFC 3461: "FULL", "HDRS" or ""
+	ID          string // ENVID, as xtext; "" is none
 }
 
 // Recipient is one recipient of a message.
@@ -36,7 +38,7 @@ var (
 	tooLarge    = Reply{552, "5.3.4", "The message is larger than the host takes"}
 	needsUTF8   = Reply{553, "5.6.7", "The host takes no addresses outside ASCII"}
 	needs8Bit   = Reply{554, "5.6.3", "The host takes no 8-bit content"}
-	needsPolicy = Reply{554, "5.7.30", "The host can't promise that the message stays encrypted on its way"}
+	needsPolicy = Reply{550, "5.7.30", "The host can't promise that the message stays encrypted on its way"}
 )
 
 // Send hands over a message and says for each recipient what came of it: nil when the peer

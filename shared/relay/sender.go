@@ -2,6 +2,7 @@ package relay
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"net"
@@ -13,6 +14,7 @@ import (
 	"github.com/emersion/go-sasl"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mtasts"
 )
 
 // Smarthost is a host that takes all mail.
@@ -30,7 +32,10 @@ type Sender struct {
 	Hosts     *Hosts
 	Dialer    *Dialer
 	Smarthost *Smarthost // nil: direct
-	Now       func() time.Time
+	Policies  Policies   // of domains; nil: none has one, but for DANE
+	// Tell is told what came of TLS with each host; nil: nobody is. It must not wait.
+	Tell func(Session)
+	Now  func() time.Time
 
 	mu   sync.Mutex
 	idle map[string][]*parked  // connections that wait for more, by domain
@@ -43,6 +48,7 @@ type parked struct {
 	*Conn
 	since time.Time
 	sent  int
+	loose bool // no policy was asked for it: it is not used again
 }
 
 // slots are those who send to a domain, and those who wait to.
@@ -91,33 +97,41 @@ func (s *Sender) Send(ctx context.Context, domain string, e Envelope, open func(
 	if s.Smarthost != nil {
 		key = ""
 	}
-	if err := s.enter(ctx, key); err != nil {
+	usual := !e.RequireTLS && !e.TLSOptional
+	if err := s.enter(ctx, key, usual); err != nil {
 		return fill(err)
 	}
 	defer s.leave(key)
-	if c := s.take(key); c != nil {
-		if s.over(ctx, c, key, e, open, results) {
+	if usual {
+		if c := s.take(key); c != nil && s.over(ctx, c, key, e, open, results) {
 			return results
 		}
+	}
+	sts, err := s.policy(ctx, domain, &e)
+	if err != nil {
+		return fill(err)
 	}
 	targets, err := s.targets(ctx, domain)
 	if err != nil {
 		return fill(err)
 	}
 	last := error(kinds.Errorf(kinds.Unavailable, "relay: no host of the domain could be reached"))
-	for _, t := range targets {
-		c, err := s.connect(ctx, t)
+	for i, t := range targets {
+		c, err := s.connect(ctx, domain, sts, t, &e)
 		if err != nil {
-			// What a host says before it knows of the mail is no word about it.
-			last = kinds.Errorf(kinds.Unavailable, "%s: %w", t.Host, err)
+			if i == 0 || kinds.Of(err).Temporary() || !kinds.Of(last).Temporary() { // what may be otherwise later counts
+				last = err
+			}
 			continue
 		}
-		if s.over(ctx, &parked{Conn: c}, key, e, open, results) {
+		if s.over(ctx, &parked{Conn: c, loose: e.TLSOptional}, key, e, open, results) {
 			return results
 		}
 		last = results[0].Err
 	}
-	s.failed(key, last)
+	if usual {
+		s.failed(key, last)
+	}
 	return fill(last)
 }
 
@@ -171,12 +185,51 @@ func (s *Sender) targets(ctx context.Context, domain string) ([]Target, error) {
 	return []Target{t}, nil
 }
 
-// connect makes a connection that can be sent on.
-func (s *Sender) connect(ctx context.Context, t Target) (*Conn, error) {
-	h := s.Smarthost
-	if h == nil {
-		return s.Dialer.To(ctx, t, Opportunistic)
+// connect makes a connection that can be sent on. The error is what is noted of the
+// recipients: what a host says before it knows of the mail is no word about it, so that it is
+// no Reply of the host.
+func (s *Sender) connect(ctx context.Context, domain string, sts mtasts.Found, t Target, e *Envelope) (*Conn, error) {
+	if s.Smarthost != nil {
+		c, err := s.smart(ctx, t)
+		if err == nil && e.RequireTLS && (s.Smarthost.Security < Verified || !c.Has("REQUIRETLS")) {
+			c.Quit()
+			return nil, needsPolicy
+		}
+		return c, outside(t.Host, err)
 	}
+	want, err := s.demand(ctx, domain, sts, t, e)
+	if err != nil {
+		return nil, err
+	}
+	c, err := s.Dialer.to(ctx, t, want)
+	var unverified *tls.CertificateVerificationError
+	switch {
+	case err == nil && e.RequireTLS && !c.Has("REQUIRETLS"):
+		c.Quit()
+		return nil, needsPolicy
+	case err == nil:
+		return c, nil
+	case e.RequireTLS && (err == error(noTLS) || errors.As(err, &unverified)):
+		return nil, needsPolicy
+	case want.Security > Opportunistic && (err == error(noTLS) || errors.As(err, &unverified) || errors.Is(err, errTLS)):
+		if reply, ours := err.(Reply); ours {
+			return nil, against(t.Host, reply.Text)
+		}
+		return nil, against(t.Host, err.Error())
+	}
+	return nil, outside(t.Host, err)
+}
+
+func outside(host string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return kinds.Errorf(kinds.Unavailable, "%s: %w", host, err)
+}
+
+// smart connects to the smarthost and logs in.
+func (s *Sender) smart(ctx context.Context, t Target) (*Conn, error) {
+	h := s.Smarthost
 	c, err := s.Dialer.smart(ctx, t, h)
 	if err != nil || h.Username == "" {
 		return c, err
@@ -197,10 +250,11 @@ func (s *Sender) connect(ctx context.Context, t Target) (*Conn, error) {
 	return c, nil
 }
 
-// enter waits, not for long, until not too much is being sent to a domain.
-func (s *Sender) enter(ctx context.Context, key string) error {
+// enter waits, not for long, until not too much is being sent to a domain. That its hosts
+// are down for usual mail says nothing of mail under other rules.
+func (s *Sender) enter(ctx context.Context, key string, usual bool) error {
 	s.mu.Lock()
-	if d := s.down[key]; d != nil {
+	if d := s.down[key]; d != nil && usual {
 		if s.Now().Before(d.until) {
 			s.mu.Unlock()
 			return d.why
@@ -283,7 +337,7 @@ func (s *Sender) park(key string, c *parked) {
 	c.since = s.Now()
 	c.sent++
 	s.mu.Lock()
-	room := !s.last && c.sent < perConn && len(s.idle[key]) < maxIdle
+	room := !s.last && !c.loose && c.sent < perConn && len(s.idle[key]) < maxIdle
 	if room {
 		s.idle[key] = append(s.idle[key], c)
 	}

@@ -13,8 +13,10 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mtasts"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/relay"
+	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -54,10 +56,16 @@ func (s *Service) router() (*outbound.Router, error) {
 	hosts := &relay.Hosts{Resolver: s.resolver, Self: st.Hostname, Port: uint16(st.OutboundPort), Allow: st.OutboundAllow}
 	return &outbound.Router{Routes: s.directory, Now: s.options.Now,
 		Default: func(string) directory.Way { return usual },
-		Direct:  &relay.Sender{Now: s.options.Now, Dialer: dialer, Hosts: hosts},
+		Direct:  &relay.Sender{Now: s.options.Now, Dialer: dialer, Hosts: hosts, Policies: s.policies()},
 		Smarthost: func(w directory.Way) (outbound.Tidier, error) {
 			return outbound.NewRelay(w, dialer, hosts, s.options.Now)
 		}}, nil
+}
+
+// policies finds what domains ask of TLS (MTA-STS).
+func (s *Service) policies() *mtasts.Cache {
+	fetcher := &mtasts.Fetcher{Guard: &resolver.Guard{Resolver: s.resolver, Allow: s.settings.OutboundAllow}}
+	return &mtasts.Cache{Records: s.ports.Records, Resolver: s.resolver, Fetch: fetcher.Fetch, Now: s.options.Now}
 }
 
 // tidyEvery is how often connections that wait for nothing are looked for.

@@ -71,6 +71,11 @@ type Mail struct {
 	// ARC is what came of the message's chain, as RFC 8601 words it, where it is to be sealed.
 	ARC string `cbor:"29,keyasint,omitempty"`
 
+	// TLSOptional tells that what recipients' domains ask of TLS doesn't count (RFC 8689, section 3).
+	TLSOptional bool `cbor:"35,keyasint,omitempty"`
+	// SignAs is the domain of ours by which it is signed, "" is that of the reverse-path.
+	SignAs string `cbor:"36,keyasint,omitempty"`
+
 	version uint64 // of the record
 }
 
