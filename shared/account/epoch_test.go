@@ -12,11 +12,21 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/faults"
 	"github.com/godwit-mail/godwit/shared/internal/porttest"
+	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
+// restorable is a journal that can be put back to what it was.
+type restorable interface {
+	journal.Driver
+	copied() restorable
+	put(back restorable)
+}
+
 // copied is the journal as it is now: what a table is put back to.
-func (m *memory) copied() *memory {
+func (m *memory) copied() restorable { return m.clone() }
+
+func (m *memory) clone() *memory {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	c := newMemory(m.now)
@@ -27,14 +37,14 @@ func (m *memory) copied() *memory {
 }
 
 // put makes the journal what it was, under all who use it.
-func (m *memory) put(back *memory) {
-	back = back.copied()
+func (m *memory) put(back restorable) {
+	was := back.(*memory).clone()
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.entries, m.seqs = back.entries, back.seqs
+	m.entries, m.seqs = was.entries, was.seqs
 }
 
-func (w *world) memory() *memory { return w.journal.(*memory) }
+func (w *world) table() restorable { return w.journal.(restorable) }
 
 func (w *world) begin(t testing.TB) Ref {
 	t.Helper()
@@ -74,14 +84,14 @@ func TestANewEpochHasWhatIsLeftUnderNewNumbers(t *testing.T) {
 	porttest.OK(t, a.SetSubscribed(ctx, by, "elsewhere", true))
 	_, err = a.ExpungeMessages(ctx, by, Inbox, uids(2), false)
 	porttest.OK(t, err)
-	back, kept := w.memory().copied(), a.State()
+	back, kept := w.table().copied(), a.State()
 	w.clock.Advance(time.Hour)
 	w.append(t, a, "INBOX", 5)
 	_, err = a.CreateMailbox(ctx, by, "later", "")
 	porttest.OK(t, err)
 	lost := a.State()
 
-	w.memory().put(back)
+	w.table().put(back)
 	before := w.clock.Now()
 	w.clock.Advance(time.Hour)
 	ref := w.begin(t)
@@ -152,12 +162,12 @@ func TestMailArrivesOnceOverANewEpoch(t *testing.T) {
 		return out[0]
 	}
 	send(s, w.ref, 1, "before")
-	back := w.memory().copied()
+	back := w.table().copied()
 	for i := range 40 {
 		send(s, w.ref, 1, fmt.Sprint("lost ", i))
 	}
 	stale := s // knows the last entry, and writes after it
-	w.memory().put(back)
+	w.table().put(back)
 	if d := send(w.store(), w.ref, 30, "between"); d.Duplicate {
 		t.Error("mail that never came is told to be there")
 	}
@@ -193,9 +203,9 @@ func TestSessionsOfAnEpochThatIsOverEnd(t *testing.T) {
 	w := newWorld(t)
 	ctx := t.Context()
 	knows := w.open(t, w.store())
-	back := w.memory().copied()
+	back := w.table().copied()
 	w.append(t, knows, "INBOX", 3)
-	w.memory().put(back)
+	w.table().put(back)
 	plain := w.open(t, w.store())
 	changed := plain.Changed()
 	s := w.store()
@@ -227,7 +237,7 @@ func TestAnEpochThatWasItselfLostIsNotBegunAgain(t *testing.T) {
 	w := newWorld(t)
 	a := w.open(t, w.store())
 	w.append(t, a, "INBOX", 3)
-	back := w.memory().copied()
+	back := w.table().copied()
 	w.ref = w.begin(t)
 	lost := w.open(t, w.store())
 	w.append(t, lost, "INBOX", 3)
@@ -235,7 +245,7 @@ func TestAnEpochThatWasItselfLostIsNotBegunAgain(t *testing.T) {
 		_, err := lost.CreateMailbox(t.Context(), by, fmt.Sprint("m", i), "")
 		porttest.OK(t, err)
 	}
-	w.memory().put(back)
+	w.table().put(back)
 	if _, err := w.store().Open(t.Context(), w.ref); !kinds.Is(err, kinds.NotFound) {
 		t.Fatalf("it is there: %v", err)
 	}
@@ -256,11 +266,11 @@ func TestSnapshotsAndTrimmingGoOnOverAnEpoch(t *testing.T) {
 	_, err := s.Compact(ctx, w.ref, true)
 	porttest.OK(t, err)
 	w.append(t, a, "INBOX", 2)
-	back := w.memory().copied()
+	back := w.table().copied()
 	w.append(t, a, "INBOX", 40)
 	_, err = s.Compact(ctx, w.ref, true) // of what will be lost
 	porttest.OK(t, err)
-	w.memory().put(back)
+	w.table().put(back)
 	ref := w.begin(t)
 	if n := w.loaded(t).Len(); n != 42 {
 		t.Fatalf("there are %d messages", n)
@@ -319,9 +329,9 @@ func TestAnEpochThatIsInterruptedAnywhereIsCompleted(t *testing.T) {
 		s := w.store()
 		a := w.open(t, s)
 		w.append(t, a, "INBOX", 2)
-		back := w.memory().copied()
+		back := w.table().copied()
 		w.append(t, a, "INBOX", 2)
-		w.memory().put(back)
+		w.table().put(back)
 		if _, err := s.Deliver(ctx, w.ref, 1, by, []Add{delivery("stale")}); err != nil {
 			t.Fatal(err)
 		}

@@ -30,7 +30,12 @@ type world struct {
 func newWorld(t testing.TB) *world {
 	t.Helper()
 	clock := porttest.NewClock()
-	w := &world{clock: clock, journal: newMemory(clock.Now), blobs: newMemoryBlobs(clock.Now), ref: Ref{ID: "someaccount", Epoch: 1, Tenant: "t1"}}
+	return newWorldOn(t, clock, newMemory(clock.Now))
+}
+
+func newWorldOn(t testing.TB, clock *porttest.Clock, d journal.Driver) *world {
+	t.Helper()
+	w := &world{clock: clock, journal: d, blobs: newMemoryBlobs(clock.Now), ref: Ref{ID: "someaccount", Epoch: 1, Tenant: "t1"}}
 	var logged bytes.Buffer
 	w.log = slog.New(slog.NewTextHandler(&logged, &slog.HandlerOptions{Level: slog.LevelError}))
 	t.Cleanup(func() {

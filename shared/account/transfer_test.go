@@ -13,7 +13,7 @@ func TestARebuiltAccountGivesNoUIDVALIDITYAgain(t *testing.T) {
 	w := newWorld(t)
 	s := w.store()
 	a := w.open(t, s)
-	backup := w.memory().copied()
+	backup := w.table().copied()
 	for i := range 300 {
 		_, err := a.CreateMailbox(t.Context(), by, fmt.Sprint("new", i), "")
 		porttest.OK(t, err)
@@ -22,7 +22,7 @@ func TestARebuiltAccountGivesNoUIDVALIDITYAgain(t *testing.T) {
 	for _, m := range a.State().Mailboxes() {
 		known[m.UIDValidity] = true
 	}
-	w.memory().put(backup)
+	w.table().put(backup)
 	other := w.store()
 	from := w.open(t, other)
 	ref := Ref{ID: "another", Epoch: 1, Tenant: "t1"}
