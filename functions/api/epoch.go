@@ -18,7 +18,8 @@ type Epoch struct {
 
 func (s *server) epoch(api huma.API) {
 	op := operation(http.MethodPost, "/v1/accounts/{address}/epoch", "begin-epoch", "Begin a new epoch of an account whose journal was put back to an earlier time", http.StatusOK)
-	op.Description = "All its mailboxes get new UIDVALIDITYs, so that no client takes a message for one that was lost. Clients read them anew."
+	op.Description = "All its mailboxes get new UIDVALIDITYs, so that no client takes a message for one that was lost. Clients read them anew. " +
+		"Asked again under the same Idempotency-Key within a day, it begins no other."
 	huma.Register(api, op, func(ctx context.Context, in *AccountPath) (*one[Epoch], error) {
 		before, err := s.dir.Account(ctx, scope(ctx), in.Address)
 		if err != nil {
@@ -27,8 +28,11 @@ func (s *server) epoch(api huma.API) {
 		a, begun, err := s.dir.BeginEpoch(ctx, scope(ctx), in.Address, func(ctx context.Context, begun account.Begun) error {
 			return s.index().inherit(ctx, before.Ref, begun)
 		})
-		if kinds.Is(err, kinds.NotFound) {
+		switch {
+		case kinds.Is(err, kinds.NotFound):
 			err = kinds.Errorf(kinds.Conflict, "api: nothing is left of the account: it was made later")
+		case kinds.Is(err, kinds.Conflict): // others write to it: it is to be asked again, and no answer that is kept
+			err = kinds.Wrap(kinds.Unavailable, err, "")
 		}
 		return shown(ctx, s, a.Tag, Epoch{in.Address, begun.Ref.Epoch}, err)
 	})

@@ -3,6 +3,7 @@ package service_test
 import (
 	"fmt"
 	"io"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,6 +39,28 @@ func ended(t *testing.T, all map[string]*session, imap, pop3 string) {
 			t.Errorf("%s ends with %q, want %q", name, rest, want)
 		}
 	}
+}
+
+// What a client sees has new numbers: it is sent away, and finds them when it comes back.
+func TestANewEpochEndsSessions(t *testing.T) {
+	const access = "-ERR [AUTH] Access to the account has changed, log in again\r\n"
+	w := world.New(t)
+	validity := func() string {
+		t.Helper()
+		s := open(t, w, "imaps", "* OK", `a LOGIN `+world.Alice+` "`+world.Password+`"`, "a OK")
+		defer s.Close()
+		return strings.Join(s.say(t, "b STATUS INBOX (UIDVALIDITY)", "* STATUS"), "")
+	}
+	before, untouched, sessions := validity(), loggedIn(t, w, world.Bob), loggedIn(t, w, world.Alice)
+	if begun := w.Admin("POST", "/v1/accounts/alice@demo.test/epoch", ""); begun["epoch"] != 2.0 {
+		t.Errorf("begun: %v", begun)
+	}
+	ended(t, sessions, "* BYE [UNAVAILABLE] The mailboxes have new numbers, log in again\r\n", access)
+	if now := validity(); now == before {
+		t.Errorf("it still says %q", now)
+	}
+	open(t, w, "pop3s", "+OK", "USER "+world.Alice, "+OK", "PASS "+world.Password, "+OK")
+	untouched["imap, selected"].say(t, "z NOOP", "z OK")
 }
 
 func TestSuspensionAndANewPasswordEndSessions(t *testing.T) {

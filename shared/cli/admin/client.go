@@ -124,6 +124,11 @@ func (c *connection) call(ctx context.Context, method, path string, query url.Va
 	if match != "" {
 		r.header.Set("If-Match", match)
 	}
+	return c.ask(ctx, r)
+}
+
+// ask sends a request whose answer is one object, and gives that and its ETag.
+func (c *connection) ask(ctx context.Context, r request) (object, string, error) {
 	b, header, err := c.do(ctx, r)
 	if err != nil {
 		return nil, "", err

@@ -1,6 +1,8 @@
 package admin
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"net/http"
@@ -15,11 +17,12 @@ import (
 func epochs(c *connection) *cobra.Command {
 	cmd := verb("begin ADDRESS|DOMAIN|TENANT", "Have mail clients read accounts anew, after a journal was put back to an earlier time", cobra.MaximumNArgs(1), nil, nil)
 	all := cmd.Flags().Bool("all", false, "all accounts that the key may see")
+	id := cmd.Flags().String("id", "", "a word of your own: with the same one within a day, no account begins another epoch")
 	cmd.Long = "When the table or file of the journals was put back to an earlier time, clients may know\n" +
 		"messages that are no more, by numbers that are given once more to others. A new epoch gives\n" +
 		"every mailbox a new UIDVALIDITY, so that they read it anew. Stop gateways and functions while\n" +
 		"you put a table back, and begin the epoch before users come back. One that was interrupted is\n" +
-		"completed by asking again."
+		"completed by asking again; with --id, those that are complete are left as they are."
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
 		if *all == (len(args) == 1) {
 			return errors.New("begin an epoch of what: an address, a domain, a tenant, or --all?")
@@ -45,7 +48,7 @@ func epochs(c *connection) *cobra.Command {
 		var begun []any
 		failed := 0
 		for _, address := range addresses {
-			o, _, err := c.call(cmd.Context(), http.MethodPost, at("accounts", address, "epoch"), nil, "", nil)
+			o, err := c.beginEpoch(cmd.Context(), address, *id)
 			if err != nil && len(args) == 1 && len(addresses) == 1 {
 				return err
 			}
@@ -68,4 +71,15 @@ func epochs(c *connection) *cobra.Command {
 		return nil
 	}
 	return noun("epoch", "Administer epochs of accounts' journals", cmd)
+}
+
+// beginEpoch begins one of an account: with an id that isn't empty only once, however often
+// it is asked for.
+func (c *connection) beginEpoch(ctx context.Context, address, id string) (object, error) {
+	r := request{method: http.MethodPost, path: at("accounts", address, "epoch"), header: http.Header{}}
+	if id != "" {
+		r.header.Set("Idempotency-Key", fmt.Sprintf("epoch-%x", sha256.Sum256([]byte(id+"\x00"+address))))
+	}
+	o, _, err := c.ask(ctx, r)
+	return o, err
 }

@@ -48,6 +48,17 @@ func New(t testing.TB) *World {
 	return w
 }
 
+// EmptyJournal is one that may take the place of Journal, as a table does that was restored.
+func (w *World) EmptyJournal(t testing.TB) journal.Driver {
+	t.Helper()
+	db, err := sqlitedb.Open(filepath.Join(t.TempDir(), "journal.db"))
+	porttest.OK(t, err)
+	t.Cleanup(func() { porttest.OK(t, db.Close()) })
+	j, err := journalsqlite.New(db, w.Clock.Now)
+	porttest.OK(t, err)
+	return j
+}
+
 // Process is another process on the same data, with faults if there is a plan.
 func (w *World) Process(plan *faults.Plan) (*directory.Directory, *account.Store) {
 	r, j := w.Records, w.Journal
