@@ -17,7 +17,8 @@ const (
 	Failed    Action = "failed"
 	Delayed   Action = "delayed"
 	Delivered Action = "delivered"
-	Relayed   Action = "relayed" // to a host that tells senders nothing
+	Relayed   Action = "relayed"  // to a host that tells senders nothing
+	Expanded  Action = "expanded" // delivered to an address that leads to several
 )
 
 // Report is a notification about one message.
@@ -46,8 +47,12 @@ type Recipient struct {
 	Until   time.Time // of what is delayed: when it will be given up
 }
 
-// MaxReturned is how many octets of a message are returned; of a longer one it is the header.
-const MaxReturned = 64 << 10
+// How many octets of a header section are returned at most, and how many of a whole message;
+// of one that is longer it is the header.
+const (
+	MaxReturned = 64 << 10
+	MaxFull     = 1 << 20
+)
 
 // Compose gives the notification as a message with CRLF line ends, to be sent with the
 // null reverse-path.
@@ -107,20 +112,22 @@ func (r *Report) subject() string {
 		return "Your message is delayed"
 	case Failed:
 		return "Your message could not be delivered"
+	case Relayed:
+		return "Your message was handed on"
 	}
 	return "Your message was delivered"
 }
 
-// action is the worst one.
+// action is the one that matters most to the sender.
 func (r *Report) action() Action {
-	worst := Delivered
-	for _, to := range r.Of {
-		if to.Action == Failed {
-			return Failed
+	for _, matters := range []Action{Failed, Delayed, Relayed} {
+		for _, to := range r.Of {
+			if to.Action == matters {
+				return matters
+			}
 		}
-		worst = to.Action
 	}
-	return worst
+	return Delivered
 }
 
 // text is what people read.
@@ -135,6 +142,8 @@ func (r *Report) text(line func(string, ...any)) {
 			line("<%s> has not got your message yet. It is tried again until %s. So far:", oneLine(to.Address), to.Until.UTC().Format("2 January 2006, 15:04 MST"))
 		case Relayed:
 			line("Your message for <%s> was handed on to a host that does not report what becomes of it.", oneLine(to.Address))
+		case Expanded:
+			line("Your message for <%s> was delivered there; it goes to several.", oneLine(to.Address))
 		default:
 			line("Your message for <%s> was delivered.", oneLine(to.Address))
 		}
@@ -161,7 +170,7 @@ func (r *Report) status(line func(string, ...any)) {
 		if to.Origin != "" {
 			kind, addr, ok := strings.Cut(to.Origin, ";")
 			if ok {
-				line("Original-Recipient: %s;%s", oneLine(kind), oneLine(unxtext(addr)))
+				line("Original-Recipient: %s;%s", oneLine(kind), oneLine(r.origin(kind, addr)))
 			}
 		}
 		kind := "rfc822"
@@ -182,6 +191,18 @@ func (r *Report) status(line func(string, ...any)) {
 		}
 	}
 	line("")
+}
+
+// origin is the original recipient as it is told: RFC 6533, section 4: an address of the type
+// utf-8 stands for itself in the Unicode form only.
+func (r *Report) origin(kind, addr string) string {
+	if !strings.EqualFold(kind, "utf-8") {
+		return unxtext(addr)
+	}
+	if text, ok := unUTF8(addr); ok && r.UTF8 {
+		return text
+	}
+	return addr
 }
 
 // oneLine keeps what others said from making lines of their own.

@@ -77,12 +77,12 @@ func TestANotificationIsReadByPeopleAndPrograms(t *testing.T) {
 // RFC 6533: addresses outside ASCII have forms of their own.
 func TestANotificationInUnicode(t *testing.T) {
 	r := report()
-	r.UTF8, r.Full, r.Of[0].Address = true, true, "dörte@far.test"
+	r.UTF8, r.Full, r.Of[0].Address, r.Of[0].Origin = true, true, "dörte@far.test", `utf-8;d\x{F6}rte@far.test`
 	_, kinds, bodies := parts(t, r.Compose())
 	if got := strings.Join(kinds, " "); got != "text/plain; charset=utf-8 message/global-delivery-status message/global" {
 		t.Error(got)
 	}
-	if !strings.Contains(bodies[1], "Final-Recipient: utf-8; dörte@far.test\r\n") {
+	if !strings.Contains(bodies[1], "Original-Recipient: utf-8;dörte@far.test\r\nFinal-Recipient: utf-8; dörte@far.test\r\n") {
 		t.Error(bodies[1])
 	}
 }
