@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	"github.com/godwit-mail/godwit/shared/account"
+	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
@@ -36,6 +37,7 @@ type Accounts interface {
 // Step is the function. Safe for concurrent use.
 type Step struct {
 	Accounts    Accounts
+	Blobs       blob.Store // of notifications
 	Queue       queue.Driver
 	Spool       *spool.Spool
 	Warner      *quota.Warner
@@ -118,6 +120,7 @@ func (s *Step) Handle(ctx context.Context, msgs []queue.Received) []error {
 		})
 	}
 	all.Wait()
+	s.notify(ctx, jobs)
 	errs := make([]error, len(msgs))
 	for i, w := range jobs {
 		if w.job != nil {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -252,7 +253,7 @@ func TestContentionIsNoFailure(t *testing.T) {
 		j.Failures = 4
 		done(t, w.Handle(t.Context(), []queue.Received{message(t, "1", j)}))
 		left, m := w.left(t)
-		if left.Failures != 4 || left.Transaction != "1" || len(left.Recipients) != 1 || left.Recipients[0] != j.Recipients[1] ||
+		if left.Failures != 4 || left.Transaction != "1" || len(left.Recipients) != 1 || !reflect.DeepEqual(left.Recipients[0], j.Recipients[1]) ||
 			m.Delay < time.Second || m.Delay > 2*time.Second || m.Group != "demo" {
 			t.Errorf("%v: left is %+v after %v", kind, left, m.Delay)
 		}

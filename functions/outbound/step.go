@@ -225,9 +225,9 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 	return left, failed
 }
 
-// done tells whether everybody has the mail.
+// done tells whether everybody has the mail, and nobody needs to be told.
 func done(m *spool.Mail) bool {
-	return !slices.ContainsFunc(m.To, func(r spool.Recipient) bool { return r.State != spool.Sent })
+	return !slices.ContainsFunc(m.To, func(r spool.Recipient) bool { return r.State != spool.Sent || r.Untold() })
 }
 
 // attempt sends to the recipients in one domain.
@@ -266,6 +266,7 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 	switch reply, said := result.Err.(relay.Reply); {
 	case result.Err == nil:
 		r.State = spool.Sent
+		r.Told = result.DSN // what becomes of it now is for that host to tell
 	case said && reply.Permanent(), kinds.Is(result.Err, kinds.Invalid):
 		r.State, word = spool.Failed, "refused"
 	case kinds.Is(result.Err, kinds.Throttled): // nobody tried

@@ -31,6 +31,7 @@ type far struct {
 	got     map[string]int    // mails, by recipient
 	text    map[string]string // what the last one was
 	tries   []string
+	dsn     string // the domain whose host tells senders what they ask for
 }
 
 var (
@@ -50,6 +51,7 @@ func (f *far) Send(_ context.Context, domain string, e relay.Envelope, open func
 				f.answers[to.Address] = list[1:]
 			}
 		}
+		results[i].DSN = domain == f.dsn
 		if results[i].Err == nil {
 			r, err := open()
 			if err != nil {

@@ -70,6 +70,39 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 		m.Sender, m.BodyHash = s.user.Account, t.digest.BodyHash(dkim.Relaxed)
 		m.RequireTLS, m.TLSOptional = t.params.needsTLS, !t.params.needsTLS && tlsOptional(t.digest.Header())
 	}
+	if m.Return, m.EnvID = t.params.ret, t.params.envID; t.told {
+		m.Notify = s.told(ctx, t, v)
+	}
 	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Expire: s.cfg.Expire}
 	return desk.Take(ctx, &m)
+}
+
+// told gives who is told of deliveries, nil if nobody is: a sender elsewhere is only when
+// his address was found to be who sent it, or the notification would go to somebody who has
+// nothing to do with the message.
+func (s *session) told(ctx context.Context, t *transaction, v verdict) *delivery.Notify {
+	n := &delivery.Notify{Host: s.cfg.Hostname, EnvID: t.params.envID, UTF8: t.params.utf8}
+	switch {
+	case t.from.IsZero(): // RFC 3461, section 6.2: nobody is told of what has no sender
+		return nil
+	case s.user != nil:
+		n.Account = s.user.Account
+	case t.trial != nil && !v.Proven:
+		return nil
+	default:
+		r, err := s.cfg.Directory.Resolve(ctx, t.from)
+		switch {
+		case kinds.Is(err, kinds.Denied):
+			return n
+		case err != nil || len(r.Recipients) != 1:
+			return nil
+		}
+		n.Account = r.Recipients[0].Account
+	}
+	if head, ok := s.cfg.Accounts.Known(n.Account); ok {
+		n.Seen = head.Seq
+	} else if head, err := s.cfg.Accounts.Head(ctx, n.Account); err == nil {
+		n.Seen = head.Seq
+	}
+	return n
 }

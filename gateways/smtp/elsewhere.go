@@ -9,7 +9,7 @@ import (
 )
 
 // elsewhere takes a recipient of another host, which only our own users may have.
-func (s *session) elsewhere(t *transaction, addr address.Address) {
+func (s *session) elsewhere(t *transaction, addr address.Address, w wish) {
 	switch {
 	case t.tenant != "" && t.tenant != s.user.Tenant:
 		s.reply(otherTenant)
@@ -28,7 +28,7 @@ func (s *session) elsewhere(t *transaction, addr address.Address) {
 			return
 		}
 	}
-	t.remote = append(t.remote, spool.Recipient{Address: key})
+	t.remote = append(t.remote, spool.Recipient{Address: key, Notify: w.notify, Origin: w.origin})
 	s.reply(okayRcpt)
 }
 

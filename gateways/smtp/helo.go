@@ -30,6 +30,10 @@ func (s *session) helo(extended bool, name string) {
 	s.reply(reply{250, "", strings.Join(s.extensions(), "\n")})
 }
 
+// notifies tells whether senders can be told all that DSN promises them (RFC 3461): our own
+// users can always, others if mail to other hosts is sent.
+func (s *session) notifies() bool { return s.submission || s.cfg.Outbound != nil }
+
 // extensions are the lines of the reply to EHLO.
 func (s *session) extensions() []string {
 	// PIPELINING is RFC 2920, 8BITMIME is RFC 6152.
@@ -42,6 +46,9 @@ func (s *session) extensions() []string {
 	}
 	if s.tls {
 		lines = append(lines, "REQUIRETLS")
+	}
+	if s.notifies() {
+		lines = append(lines, "DSN")
 	}
 	if s.submission && s.tls && s.user == nil {
 		lines = append(lines, "AUTH "+strings.Join(login.Mechanisms(login.PeerOf(s.wire.c)), " "))

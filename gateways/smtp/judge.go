@@ -1,6 +1,8 @@
 package smtp
 
 import (
+	"blitiri.com.ar/go/spf"
+
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/senderauth"
@@ -10,6 +12,7 @@ import (
 type verdict struct {
 	Do      dmarc.Policy // what is done with it
 	From    string       // the author's domain
+	Proven  bool         // the reverse-path is who sent it
 	results string       // the Authentication-Results field
 }
 
@@ -44,5 +47,5 @@ func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 	s.log.Info("sender judged", "message", t.id, "peer", s.remote, "spf", v.SPF.Result, "mailfrom", v.SPF.Domain, "dkim", signed,
 		"dmarc", v.DMARC.Result, "from", v.DMARC.From, "policy", v.DMARC.Policy, "arc", v.ARC.Result, "sealer", v.DMARC.Sealer, "done", do)
 	s.metrics.judged.WithLabelValues(string(v.DMARC.Result), string(do)).Inc()
-	return verdict{Do: do, From: v.DMARC.From, results: v.Results}
+	return verdict{Do: do, From: v.DMARC.From, Proven: v.SPF.Result == spf.Pass, results: v.Results}
 }

@@ -41,6 +41,10 @@ func (s *session) mailFrom(args string) {
 		s.refuse(badParameter) // RFC 8689, section 2: it is only announced, and given, within TLS
 		return
 	}
+	if !s.notifies() && (p.ret != "" || p.envID != "") {
+		s.refuse(badParameter)
+		return
+	}
 	if path.NeedsUTF8() && !p.utf8 {
 		s.refuse(needsUTF8)
 		return

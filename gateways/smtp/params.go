@@ -3,6 +3,8 @@ package smtp
 import (
 	"strconv"
 	"strings"
+
+	"github.com/godwit-mail/godwit/shared/mail/dsn"
 )
 
 // cutKeyword takes a keyword such as "FROM:" off the start of args, without regard to case.
@@ -22,7 +24,9 @@ type params struct {
 	size     int64 // announced, 0 if it wasn't
 	utf8     bool
 	eightBit bool
-	needsTLS bool // REQUIRETLS
+	needsTLS bool   // REQUIRETLS
+	ret      string // RET, "" if it wasn't given
+	envID    string // ENVID, likewise
 }
 
 // parseParams reads the parameters of MAIL. What is wrong with them is in the reply.
@@ -66,6 +70,16 @@ func parseParams(s string, maxSize int64) (p params, bad *reply) {
 				return p, &syntax
 			}
 			p.needsTLS = true
+		case "RET":
+			var err error
+			if p.ret, err = dsn.ParseReturn(value); err != nil {
+				return p, &syntax
+			}
+		case "ENVID":
+			if dsn.CheckEnvID(value) != nil {
+				return p, &syntax
+			}
+			p.envID = value
 		case "AUTH":
 			// Taken from anybody, believed from nobody (RFC 4954, section 5).
 			if value == "" {
@@ -76,6 +90,38 @@ func parseParams(s string, maxSize int64) (p params, bad *reply) {
 		}
 	}
 	return p, nil
+}
+
+// wish is what RCPT said beside the recipient: what its sender wants to be told.
+type wish struct {
+	notify string // NOTIFY, "" if it wasn't given
+	origin string // ORCPT, likewise
+}
+
+// parseWish reads the parameters of RCPT.
+func parseWish(s string, utf8 bool) (w wish, bad *reply) {
+	if s != "" && s[0] != ' ' {
+		return w, &syntax
+	}
+	for word := range strings.FieldsSeq(s) {
+		key, value, _ := strings.Cut(word, "=")
+		var err error
+		switch key = strings.ToUpper(key); {
+		case key == "NOTIFY" && w.notify == "":
+			w.notify, err = dsn.ParseNotify(value)
+		case key == "ORCPT" && w.origin == "":
+			err = dsn.CheckOrigin(value, utf8)
+			w.origin = value
+		case key == "NOTIFY" || key == "ORCPT":
+			return w, &syntax
+		default:
+			return w, &badParameter
+		}
+		if err != nil {
+			return w, &syntax
+		}
+	}
+	return w, nil
 }
 
 func isDigits(s string) bool {

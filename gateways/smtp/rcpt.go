@@ -3,6 +3,7 @@ package smtp
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -10,6 +11,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/mail/dsn"
 )
 
 // rcptTo is RCPT. Who gets the message is decided by the directory alone: no local part
@@ -36,12 +38,6 @@ func (s *session) rcptTo(args string) {
 	case err != nil || path.IsZero():
 		s.refuse(badRcpt)
 		return
-	case rest != "" && rest[0] != ' ':
-		s.refuse(syntax)
-		return
-	case rest != "": // no extension that we announce has any
-		s.refuse(badParameter)
-		return
 	case path.NeedsUTF8() && !t.params.utf8:
 		s.refuse(needsUTF8)
 		return
@@ -49,15 +45,28 @@ func (s *session) rcptTo(args string) {
 		s.reply(tooManyRcpts)
 		return
 	}
-	s.recipient(t, path.Address)
+	w, bad := s.wish(rest, t)
+	if bad != nil {
+		s.refuse(*bad)
+		return
+	}
+	s.recipient(t, path.Address, w)
+}
+
+// wish reads the parameters of RCPT, which has some only where we can do what they ask for.
+func (s *session) wish(rest string, t *transaction) (wish, *reply) {
+	if strings.HasPrefix(rest, " ") && !s.notifies() {
+		return wish{}, &badParameter
+	}
+	return parseWish(rest, t.params.utf8)
 }
 
 // recipient looks an address up and takes it, or answers why not.
-func (s *session) recipient(t *transaction, addr address.Address) {
+func (s *session) recipient(t *transaction, addr address.Address, w wish) {
 	res, err := s.cfg.Directory.Resolve(s.ctx, addr)
 	switch {
 	case kinds.Is(err, kinds.Denied) && s.submission && s.cfg.Outbound != nil:
-		s.elsewhere(t, addr)
+		s.elsewhere(t, addr, w)
 		return
 	case err != nil:
 		s.refuseRecipient(err)
@@ -78,7 +87,14 @@ func (s *session) recipient(t *transaction, addr address.Address) {
 		s.refuseRecipient(err)
 		return
 	}
+	if first, there := t.has[to[0].Account.ID]; there && len(t.accounts[first].Tell) >= delivery.MaxTells {
+		s.reply(tooManyRcpts)
+		return
+	}
 	t.add(addr, res.Tenant, to)
+	if dsn.Wants(w.notify, dsn.Success) {
+		t.tell(to[0].Account.ID, delivery.Tell{Address: addr.String(), Origin: w.origin, Expanded: len(to) > 1})
+	}
 	s.reply(okayRcpt)
 }
 

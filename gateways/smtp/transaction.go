@@ -23,8 +23,9 @@ type transaction struct {
 	tenant   string // of all its recipients
 	rcpts    []address.Address
 	accounts []recipient
-	remote   []spool.Recipient // elsewhere
-	has      map[account.ID]struct{}
+	remote   []spool.Recipient  // elsewhere
+	told     bool               // the sender is to be told of a delivery here
+	has      map[account.ID]int // where in accounts
 
 	in     *intake.Intake    // nil until bytes come
 	trial  *senderauth.Trial // of who sent it; nil if it isn't judged
@@ -42,7 +43,7 @@ type recipient struct {
 }
 
 func newTransaction(from address.Address, p params) *transaction {
-	return &transaction{id: strings.ToLower(rand.Text()), from: from, params: p, has: map[account.ID]struct{}{}}
+	return &transaction{id: strings.ToLower(rand.Text()), from: from, params: p, has: map[account.ID]int{}}
 }
 
 // add takes the accounts that a recipient leads to; each account gets the message once.
@@ -51,10 +52,20 @@ func (t *transaction) add(rcpt address.Address, tenant string, to []recipient) {
 	t.rcpts = append(t.rcpts, rcpt)
 	for _, r := range to {
 		if _, there := t.has[r.Account.ID]; !there {
-			t.has[r.Account.ID] = struct{}{}
+			t.has[r.Account.ID] = len(t.accounts)
 			t.accounts = append(t.accounts, r)
 		}
 	}
+}
+
+// tell notes that the sender is to be told when an account of the message has it.
+//
+// RFC 3461, section 5.2.7.1: where an address leads to one account, that one's delivery is its own;
+// section 5.2.7.2: where it leads to several, they are nobody's business, and it is told that it was expanded.
+func (t *transaction) tell(id account.ID, what delivery.Tell) {
+	to := &t.accounts[t.has[id]]
+	to.Tell = append(to.Tell, what)
+	t.told = true
 }
 
 // wanted tells whether anybody is to get the message.

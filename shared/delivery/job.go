@@ -17,6 +17,13 @@ import (
 // MaxRecipients is how many accounts one job names at most.
 const MaxRecipients = 100
 
+// MaxTell is how much a job says at most, in bytes, of what senders are to be told; that of one
+// account is at most MaxTells addresses.
+const (
+	MaxTell  = 48 << 10
+	MaxTells = 40
+)
+
 const version = 1
 
 // Job is one message for accounts of one tenant. It names accounts, not addresses:
@@ -39,6 +46,24 @@ type Job struct {
 	Protocol    string      `cbor:"15,keyasint"` // smtp, submission, api
 	// Junk sends the message to the mailbox for junk; a function from before it parks the job.
 	Junk bool `cbor:"16,keyasint,omitempty"`
+	// Notify says who is told of the deliveries for which a recipient has a Tell; likewise.
+	Notify *Notify `cbor:"17,keyasint,omitempty"`
+}
+
+// Notify is who is told of deliveries: the job's From.
+type Notify struct {
+	Host    string      `cbor:"1,keyasint"`           // that tells it
+	Account account.Ref `cbor:"2,keyasint"`           // of From; zero: it is elsewhere
+	Seen    uint64      `cbor:"3,keyasint,omitempty"` // the account's last entry known at acceptance
+	EnvID   string      `cbor:"4,keyasint,omitempty"` // as xtext
+	UTF8    bool        `cbor:"5,keyasint,omitempty"` // From takes SMTPUTF8
+}
+
+// Tell is an address of which the sender wants to know when it has the message.
+type Tell struct {
+	Address  string `cbor:"1,keyasint"`
+	Origin   string `cbor:"2,keyasint,omitempty"` // ORCPT
+	Expanded bool   `cbor:"3,keyasint,omitempty"` // it leads to several accounts
 }
 
 // Recipient is one account of a job.
@@ -46,6 +71,7 @@ type Recipient struct {
 	Account account.Ref `cbor:"1,keyasint"`
 	Address string      `cbor:"2,keyasint"`           // the address as it stood in RCPT, for Delivered-To
 	Seen    uint64      `cbor:"3,keyasint"`           // the account's last entry known at RCPT: deliveries are looked for after it
+	Tell    []Tell      `cbor:"5,keyasint,omitempty"` // when it is delivered; a function from before it parks the job
 	Limit   *Limit      `cbor:"4,keyasint,omitempty"` // of which the owner is to be warned; a function from before it parks the job
 }
 

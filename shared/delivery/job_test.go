@@ -69,6 +69,13 @@ func TestTheLargestJobFitsTheQueue(t *testing.T) {
 	if len(b) > queue.MaxBody/2 {
 		t.Errorf("%d bytes; half of what the queue takes was thought to be enough for ever", len(b))
 	}
+	// Beside them as much as it may say of what the sender is to be told, and of one account more.
+	for range MaxTells {
+		j.Recipients[0].Tell = append(j.Recipients[0].Tell, Tell{Address: long(path), Origin: long(500)})
+	}
+	j.Recipients[1].Tell = []Tell{{Origin: long(MaxTell)}}
+	_, err = j.Encode()
+	porttest.OK(t, err)
 }
 
 func TestWhatIsNoJob(t *testing.T) {

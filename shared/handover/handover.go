@@ -51,9 +51,12 @@ type Message struct {
 
 	Here      []delivery.Recipient // accounts, each once
 	Elsewhere []spool.Recipient
-	Sender    account.Ref // who sent it, of our users; needed for Elsewhere
-	UTF8      bool        // SMTPUTF8 was asked for
-	EightBit  bool        // so was BODY=8BITMIME
+	Return    string           // RET
+	EnvID     string           // ENVID
+	Notify    *delivery.Notify // who is told of deliveries Here; nil: nobody
+	Sender    account.Ref      // who sent it, of our users; needed for Elsewhere
+	UTF8      bool             // SMTPUTF8 was asked for
+	EightBit  bool             // so was BODY=8BITMIME
 	// RequireTLS and TLSOptional are what the author asks of TLS (RFC 8689).
 	RequireTLS, TLSOptional bool
 	BodyHash                []byte // by which it is signed when it goes elsewhere
@@ -77,10 +80,10 @@ func (d *Desk) deliver(ctx context.Context, m *Message) error {
 	job := delivery.Job{
 		Transaction: m.ID, Correlation: m.ID, Tenant: m.Tenant, From: m.From, Received: m.At.UnixMilli(),
 		Trace: append(m.Results[:len(m.Results):len(m.Results)], m.Received...), Junk: m.Junk, Headless: m.Summary.HeaderLen == 0, Blob: m.Blob, Summary: m.Summary.Encode(),
-		Thread: threadRoots(m.Summary.Thread), Protocol: m.Protocol,
+		Thread: threadRoots(m.Summary.Thread), Protocol: m.Protocol, Notify: m.Notify,
 	}
 	for all := m.Here; len(all) > 0; {
-		job.Recipients = all[:min(len(all), delivery.MaxRecipients)]
+		job.Recipients = all[:fit(all)]
 		all = all[len(job.Recipients):]
 		body, err := job.Encode()
 		if err != nil {
@@ -91,6 +94,21 @@ func (d *Desk) deliver(ctx context.Context, m *Message) error {
 		}
 	}
 	return nil
+}
+
+// fit is how many of the recipients one job takes.
+func fit(all []delivery.Recipient) int {
+	n, size := 0, 0
+	for n < len(all) && n < delivery.MaxRecipients {
+		for _, t := range all[n].Tell {
+			size += len(t.Address) + len(t.Origin) + 16
+		}
+		if n > 0 && size > delivery.MaxTell {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // send hands over one job. A send of which nobody knows whether it took place is made
@@ -133,7 +151,7 @@ func (d *Desk) sendOn(ctx context.Context, m *Message) error {
 		mail := spool.Mail{Tenant: m.Tenant, Correlation: m.ID, Kind: spool.Submission, From: m.From, Sender: m.Sender, Seen: head.Seq,
 			Head: m.Received[:len(m.Received):len(m.Received)], Blob: m.Blob, HeaderLen: m.Summary.HeaderLen, UTF8: m.UTF8, EightBit: m.EightBit || eightBit(&m.Summary.Body),
 			RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional,
-			BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli(),
+			Return: m.Return, EnvID: m.EnvID, BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli(),
 			To: m.Elsewhere[i:min(i+spool.MaxOutgoing, len(m.Elsewhere))]}
 		if m.Summary.HeaderLen == 0 {
 			mail.Head = append(mail.Head, "\r\n"...)

@@ -78,6 +78,7 @@ const (
 type Result struct {
 	Err  error  // nil: the other side has the message; a Reply: it said no; else nobody knows or nobody was there
 	Host string // that answered, "" if none did
+	DSN  bool   // it tells senders what they ask for (RFC 3461)
 }
 
 // ErrBusy is the error when as much is being sent to a domain as may be.
@@ -149,7 +150,7 @@ func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, op
 	defer body.Close()
 	said, alive := c.Send(ctx, e, body)
 	for i, err := range said {
-		results[i] = Result{err, c.name()}
+		results[i] = Result{err, c.name(), c.Has("DSN")}
 	}
 	if alive {
 		s.park(key, c)

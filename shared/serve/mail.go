@@ -74,8 +74,8 @@ func (s *Service) judge() *senderauth.Judge {
 // wireFunctions makes the workers that deliver, compact and sweep.
 func (s *Service) wireFunctions(parked *spool.Spool) {
 	step := &deliver.Step{Accounts: s.accounts, Queue: s.ports.Queue, Spool: parked, MaxFailures: s.settings.DeliverFailures,
-		Warner: &quota.Warner{Blobs: blob.Store{Driver: s.ports.Blobs}, Now: s.options.Now, Log: s.log},
-		Now:    s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
+		Blobs: blob.Store{Driver: s.ports.Blobs}, Warner: &quota.Warner{Blobs: blob.Store{Driver: s.ports.Blobs}, Now: s.options.Now, Log: s.log},
+		Now: s.options.Now, Log: s.log, Metrics: deliver.NewMetrics(s.registry)}
 	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Deliver, Handle: step.Handle,
 		Receivers: s.settings.DeliverWorkers, Grace: s.patience(), Log: s.log}
 	// What took the process down with it, again and again, is put where people see it.

@@ -14,6 +14,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/dsn"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/records"
 )
@@ -114,6 +115,12 @@ const (
 	Held         // until somebody releases it; meanwhile its time does not run
 )
 
+// Untold tells whether the sender has yet to hear what became of the recipient's copy: that
+// it failed, or went to a host that tells nothing more of it, where he wants to know that.
+func (r *Recipient) Untold() bool {
+	return !r.Told && (r.State == Failed || r.State == Sent && dsn.Wants(r.Notify, dsn.Success))
+}
+
 // Domain is the domain of the recipient, lower case.
 func (r *Recipient) Domain() string {
 	return strings.ToLower(r.Address[strings.LastIndexByte(r.Address, '@')+1:])
@@ -213,7 +220,7 @@ const WarnAfter = 4 * time.Hour
 // sender knows of all who failed, else it is due when the first of them is.
 func (s *Spool) Release(ctx context.Context, m *Mail) error {
 	due := m.next()
-	if m.any(func(r *Recipient) bool { return r.State == Failed && !r.Told }) {
+	if m.any((*Recipient).Untold) {
 		due = s.Now()
 	}
 	held := m.any(func(r *Recipient) bool { return r.State == Held })

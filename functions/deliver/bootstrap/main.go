@@ -46,6 +46,7 @@ func function(p ports.Set, failures int, log *slog.Logger) *lambdaio.Jobs {
 			Compact: compaction.Asker(p.Queue)}),
 		Queue:       p.Queue,
 		Spool:       &spool.Spool{Records: p.Records, Queue: p.Queue, Now: time.Now},
+		Blobs:       blob.Store{Driver: p.Blobs},
 		Warner:      &quota.Warner{Blobs: blob.Store{Driver: p.Blobs}, Now: time.Now, Log: log},
 		MaxFailures: failures,
 		Now:         time.Now,
