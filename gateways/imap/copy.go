@@ -93,16 +93,22 @@ func (s *session) move(cmd *command) error {
 	}
 	defer p.release()
 	v, ranges := s.view, s.view.ranges(list)
-	var res account.CopyResult
-	if same(p.account, v.account) {
-		res, err = v.account.MoveMessages(ctx, s.by(v.owner), v.id, ranges, p.name)
-	} else {
-		var room account.Room
-		if room, err = s.roomFor(ctx, p, ranges); err == nil {
-			res, err = v.account.MoveTo(ctx, s.by(v.owner), s.by(p.owner), v.id, ranges, p.account, p.name, room, s.carry(p))
+	var room account.Room
+	inside := same(p.account, v.account)
+	if !inside {
+		if room, err = s.roomFor(ctx, p, ranges); err != nil {
+			return s.failTo(err)
 		}
 	}
-	if err != nil {
+	var res account.CopyResult
+	if err := s.progress(cmd, 0).wait(func() (err error) {
+		if inside {
+			res, err = v.account.MoveMessages(ctx, s.by(v.owner), v.id, ranges, p.name)
+		} else {
+			res, err = v.account.MoveTo(ctx, s.by(v.owner), s.by(p.owner), v.id, ranges, p.account, p.name, room, s.carry(p))
+		}
+		return err
+	}); err != nil {
 		return s.failTo(err)
 	}
 	if code := copyCode(res); code != "" {

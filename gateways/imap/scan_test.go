@@ -84,6 +84,25 @@ func TestWhoWaitsForASearchIsToldHowFarItIs(t *testing.T) {
 	}
 }
 
+func TestWhoWaitsForACopyOrAMoveIsToldThatItGoesOn(t *testing.T) {
+	w := newWorld(t)
+	r := w.selected(2)
+	w.gateway.progress = time.Millisecond
+	r.ask("a0", "CREATE there")
+	for _, command := range []string{"COPY 1 there", "MOVE 1 there"} {
+		hold := make(chan struct{})
+		w.appends.hold.Store(&hold)
+		r.say("a1 " + command + "\r\n")
+		if line := r.line(); line != `* OK [INPROGRESS ("a1" NIL NIL)] Still at work` {
+			t.Errorf("%s: %s, %v", command, line, r.err)
+		}
+		close(hold)
+		if list := r.answer("a1"); !strings.HasPrefix(list[len(list)-1], "a1 OK") {
+			t.Errorf("%s: %q", command, list)
+		}
+	}
+}
+
 func TestASearchEndsWhenItsClientHasGone(t *testing.T) {
 	w := newWorld(t)
 	r := w.selected(200)

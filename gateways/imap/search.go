@@ -118,7 +118,7 @@ type hit struct {
 
 // parseQuery reads the keys of a search, up to the end of the command.
 //
-// RFC 5255, section 4.2: I18NLEVEL=1 has texts compared by i;unicode-casemap in SEARCH, SORT and THREAD.
+// RFC 5255, sections 4.2 and 4.3: I18NLEVEL=1 has texts compared by i;unicode-casemap in SEARCH, SORT and THREAD.
 func (s *session) parseQuery(cmd *command, v *view, charset string) (*query, error) {
 	p := &searchParser{command: cmd, view: v, uidOnly: s.uidOnly, now: s.gateway.now(), charset: charset}
 	q := &query{view: v, key: p.all(0), modSeq: p.modSeq}

@@ -27,6 +27,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob/files"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/directory/directorytest"
+	"github.com/godwit-mail/godwit/shared/journal"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/notify/inprocess"
@@ -44,6 +45,7 @@ type world struct {
 	store           *account.Store
 	blobs           blob.Store
 	reads           *reads
+	appends         *appends
 	id              directory.Identity
 	quota, messages atomic.Int64
 	full            atomic.Bool // the domain is
@@ -70,6 +72,19 @@ func (r *reads) Open(ctx context.Context, name string, off, n int64) (io.ReadClo
 		}
 	}
 	return r.Driver.Open(ctx, name, off, n)
+}
+
+// appends may hold up what is written to journals.
+type appends struct {
+	journal.Driver
+	hold atomic.Pointer[chan struct{}]
+}
+
+func (a *appends) Append(ctx context.Context, p journal.Partition, e journal.Entry) error {
+	if hold := a.hold.Load(); hold != nil {
+		<-*hold
+	}
+	return a.Driver.Append(ctx, p, e)
 }
 
 // syncBuffer keeps what is logged.
@@ -120,10 +135,10 @@ func newWorld(t testing.TB) *world {
 		t.Fatal(err)
 	}
 	reads := &reads{Driver: driver}
-	w := &world{t: t, reads: reads, blobs: blob.Store{Driver: reads}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
+	w := &world{t: t, reads: reads, appends: &appends{Driver: dt.Journal}, blobs: blob.Store{Driver: reads}, servers: map[string]*listen.Server{}, log: &syncBuffer{},
 		id: directory.Identity{Account: account.NewRef("demo"), Tenant: "demo", Domain: "demo.test", Address: "user@demo.test"}, budget: intake.NewBudget(1 << 30)}
 	log := slog.New(slog.NewTextHandler(w.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
-	w.store = account.New(account.Config{Journal: dt.Journal, Notify: inprocess.New(), Blobs: w.blobs, Log: log})
+	w.store = account.New(account.Config{Journal: w.appends, Notify: inprocess.New(), Blobs: w.blobs, Log: log})
 	if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
 		t.Fatal(err)
 	}
