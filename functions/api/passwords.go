@@ -16,6 +16,7 @@ type AppPassword struct {
 	Name      string    `json:"name,omitempty"`
 	Protocols []string  `json:"protocols,omitempty" doc:"All that the account may use when there are none here."`
 	Created   time.Time `json:"created"`
+	LastUsed  string    `json:"last_used,omitempty" format:"date" doc:"The day (UTC) on which it was used last. Changes at most once a day, and with it the account's ETag."`
 }
 
 // NewAppPassword is an app password just made.
@@ -25,7 +26,11 @@ type NewAppPassword struct {
 }
 
 func viewAppPassword(a directory.AppPassword) AppPassword {
-	return AppPassword{ID: a.ID, Name: a.Name, Protocols: a.Protocols, Created: directory.Time(a.Created)}
+	v := AppPassword{ID: a.ID, Name: a.Name, Protocols: a.Protocols, Created: directory.Time(a.Created)}
+	if a.Used > 0 {
+		v.LastUsed = directory.Time(a.Used).Format(time.DateOnly)
+	}
+	return v
 }
 
 func (s *server) passwords(api huma.API) {

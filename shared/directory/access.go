@@ -19,7 +19,7 @@ func (d *Directory) tell(ctx context.Context, s Scope, e entry) error {
 // bar brings an account's record and journal to whether it is suspended, by itself or
 // from above. It may be run again at any time.
 func (d *Directory) bar(ctx context.Context, s Scope, key string, e entry, version uint64) (entry, uint64, error) {
-	_, l, ok, err := d.fresh(ctx, key)
+	_, _, l, ok, err := d.fresh(ctx, key)
 	if err != nil || !ok {
 		return e, version, err
 	}

@@ -43,7 +43,11 @@ func (d *Directory) Authenticate(ctx context.Context, username, password, protoc
 	if found == nil || !right {
 		return nil, kinds.Errorf(kinds.Unauthenticated, "directory: wrong name or password")
 	}
-	return found.admit(app, protocol)
+	id, err := found.admit(app, protocol)
+	if err == nil {
+		d.noteLogin(ctx, found, app, password)
+	}
+	return id, err
 }
 
 // admit lets in who has proven to be the account's owner, by an app password if app isn't
@@ -67,9 +71,10 @@ func (found *loginAccount) admit(app *AppPassword, protocol string) (*Identity, 
 
 // loginAccount is the account that a login name leads to.
 type loginAccount struct {
-	at     string
-	e      entry
-	levels levels
+	at      string
+	e       entry
+	version uint64 // of its record
+	levels  levels
 }
 
 func (found *loginAccount) settings() Effective {
@@ -88,7 +93,8 @@ func (d *Directory) login(ctx context.Context, username string) (found *loginAcc
 	for range maxAliases {
 		var e entry
 		var ok bool
-		e, l, ok, err = d.fresh(ctx, at)
+		var version uint64
+		e, version, l, ok, err = d.fresh(ctx, at)
 		if err != nil || !ok || tenant != "" && tenant != e.Tenant {
 			return nil, l, err
 		}
@@ -97,7 +103,7 @@ func (d *Directory) login(ctx context.Context, username string) (found *loginAcc
 			if e.Public {
 				return nil, l, nil
 			}
-			return &loginAccount{at: at, e: e, levels: l}, l, nil
+			return &loginAccount{at: at, e: e, version: version, levels: l}, l, nil
 		case kindAlias:
 			at, tenant = e.Targets[0], e.Tenant
 		default:
@@ -109,10 +115,10 @@ func (d *Directory) login(ctx context.Context, username string) (found *loginAcc
 
 // fresh reads the entry of an address and all that is above it, past the cache, with as many
 // reads whether or not the address is there.
-func (d *Directory) fresh(ctx context.Context, at string) (e entry, l levels, ok bool, err error) {
+func (d *Directory) fresh(ctx context.Context, at string) (e entry, version uint64, l levels, ok bool, err error) {
 	found, err := d.records.Get(ctx, entryKey(at), domainKey(domainOf(at)), serviceKey())
 	if err != nil {
-		return e, l, false, err
+		return e, 0, l, false, err
 	}
 	have := 0
 	for _, r := range found {
@@ -124,17 +130,18 @@ func (d *Directory) fresh(ctx context.Context, at string) (e entry, l levels, ok
 			have++
 		default:
 			e, err = decode[entry](r)
+			version = r.Version
 			have++
 		}
 		if err != nil {
-			return e, l, false, err
+			return e, 0, l, false, err
 		}
 	}
 	if l.domain.Tenant == "" {
-		return e, l, false, nil
+		return e, 0, l, false, nil
 	}
 	l.tenant, _, ok, err = read[Tenant](ctx, d, tenantKey(l.domain.Tenant))
-	return e, l, ok && have == 2 && e.Tenant == l.domain.Tenant, err
+	return e, version, l, ok && have == 2 && e.Tenant == l.domain.Tenant, err
 }
 
 // appPassword is the form in which people are given one: lower-case base32 in groups.
@@ -148,11 +155,20 @@ const (
 func newAppPassword() (shown string, hash []byte) {
 	secret := randomID(appBytes)
 	sum := sha256.Sum256([]byte(secret))
+	return inGroups(secret), sum[:]
+}
+
+func inGroups(secret string) string {
 	var groups []string
 	for part := range slices.Chunk([]byte(secret), appGroup) {
 		groups = append(groups, string(part))
 	}
-	return strings.Join(groups, "-"), sum[:]
+	return strings.Join(groups, "-")
+}
+
+// secretOf gives the secret of an app password as it was typed.
+func secretOf(typed string) string {
+	return strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(typed))
 }
 
 // app gives the app password that was typed, nil if it is none. All are compared.
@@ -160,7 +176,7 @@ func (e *entry) app(typed string) (found *AppPassword) {
 	if len(typed) > MaxPassword {
 		return nil
 	}
-	sum := sha256.Sum256([]byte(strings.NewReplacer("-", "", " ", "").Replace(strings.ToLower(typed))))
+	sum := sha256.Sum256([]byte(secretOf(typed)))
 	for i := range e.Apps {
 		if subtle.ConstantTimeCompare(sum[:], e.Apps[i].Hash) == 1 {
 			found = &e.Apps[i]

@@ -21,7 +21,7 @@ func (d *Directory) Principal(ctx context.Context, tenant, addr string) (Princip
 		return Principal{}, errAbsent()
 	}
 	for range maxAliases {
-		e, _, ok, err := d.fresh(ctx, at)
+		e, _, _, ok, err := d.fresh(ctx, at)
 		switch {
 		case err != nil:
 			return Principal{}, err

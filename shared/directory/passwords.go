@@ -113,7 +113,8 @@ func (h *hasher) make(ctx context.Context, password string, scram *scramParams) 
 	return hash, verifier, err
 }
 
-// app gives the SCRAM-SHA-256 verifier of an app password, as it is shown.
+// app gives the SCRAM-SHA-256 verifier of an app password, as it is shown, or of a password that
+// was prepared.
 func (h *hasher) app(ctx context.Context, shown string, scram *scramParams) (string, error) {
 	if scram == nil {
 		return "", nil

@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -32,6 +33,7 @@ type Scram struct {
 	Iterations int
 	Keys       []ScramKeys
 
+	dir   *Directory
 	found *loginAccount
 	apps  []*AppPassword // whose keys they are; nil: the account's own password
 }
@@ -45,7 +47,7 @@ func (d *Directory) Scram(ctx context.Context, username string) (*Scram, error) 
 	if err != nil {
 		return nil, err
 	}
-	s := &Scram{Iterations: scramIterations, found: found}
+	s := &Scram{Iterations: scramIterations, dir: d, found: found}
 	if found != nil && found.settings().Scram {
 		err = s.fill()
 	}
@@ -55,8 +57,10 @@ func (d *Directory) Scram(ctx context.Context, username string) (*Scram, error) 
 	return s, err
 }
 
-// fill takes the keys of all passwords that share the account's salt.
+// fill takes the keys of all passwords that share the account's salt and, if one has that, the
+// present count of iterations.
 func (s *Scram) fill() error {
+	want := 0
 	add := func(text string, app *AppPassword) error {
 		if text == "" {
 			return nil
@@ -64,6 +68,9 @@ func (s *Scram) fill() error {
 		p, keys, err := parseScram(text)
 		if err != nil {
 			return err
+		}
+		if want != 0 && p.iterations != want {
+			return nil
 		}
 		if s.Salt == nil {
 			s.Salt, s.Iterations = p.salt, p.iterations
@@ -74,6 +81,9 @@ func (s *Scram) fill() error {
 		return nil
 	}
 	e := &s.found.e
+	if slices.ContainsFunc(append(e.appScrams(), e.Scram), func(text string) bool { return text != "" && !outdated(text) }) {
+		want = scramIterations
+	}
 	err := add(e.Scram, nil)
 	for i := range e.Apps {
 		if err == nil {
@@ -85,8 +95,18 @@ func (s *Scram) fill() error {
 
 // Enter admits over a protocol who has proven to know the password of Keys[n]. Errors are
 // kinds.Suspended and kinds.Denied, as Authenticate's.
-func (s *Scram) Enter(n int, protocol string) (*Identity, error) {
-	return s.found.admit(s.apps[n], protocol)
+func (s *Scram) Enter(ctx context.Context, n int, protocol string) (*Identity, error) {
+	id, err := s.found.admit(s.apps[n], protocol)
+	if err == nil {
+		s.dir.noteLogin(ctx, s.found, s.apps[n], "")
+	}
+	return id, err
+}
+
+// outdated tells whether a verifier was made with another count of iterations.
+func outdated(text string) bool {
+	p, _, err := parseScram(text)
+	return err == nil && p.iterations != scramIterations
 }
 
 // madeUpSalt gives a name's salt where there is none: the same from every gateway.
@@ -122,7 +142,8 @@ type scramParams struct {
 	iterations int
 }
 
-// scramParams gives what a new password's verifier is made with, nil if none is to be kept.
+// scramParams gives what a password's verifier is made with, nil if none is to be kept. The salt
+// of the account's others is kept, the count of iterations is the present one.
 // A new account's salt comes from its random id, so that two who give it a password at once
 // use the same.
 func (e *entry) scramParams(l levels) *scramParams {
@@ -131,6 +152,7 @@ func (e *entry) scramParams(l levels) *scramParams {
 	}
 	for _, text := range append([]string{e.Scram}, e.appScrams()...) {
 		if p, _, err := parseScram(text); err == nil {
+			p.iterations = scramIterations
 			return &p
 		}
 	}

@@ -63,6 +63,7 @@ type AppPassword struct {
 	Protocols []string `cbor:"4,keyasint,omitempty"` // empty: all that the account may use
 	Hash      []byte   `cbor:"5,keyasint"`           // SHA-256: it has 130 random bits
 	Scram     string   `cbor:"6,keyasint,omitempty"` // of the form in which it was shown
+	Used      int64    `cbor:"7,keyasint,omitempty"` // milliseconds: the beginning of the UTC day on which it was used last; 0: never
 }
 
 // Alias leads to one other address of the tenant.

@@ -81,7 +81,7 @@ func (s *scramExchange) final(response []byte) ([]byte, step, error) {
 			return nil, kinds.Errorf(kinds.Unauthenticated, "login: wrong name or proof")
 		}
 		proof = signature
-		return s.keys.Enter(n, s.protocol)
+		return s.keys.Enter(s.ctx, n, s.protocol)
 	})
 	if err != nil {
 		return nil, nil, err

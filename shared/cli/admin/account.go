@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/spf13/cobra"
 )
@@ -56,6 +57,7 @@ func accounts(c *connection) *cobra.Command {
 
 func appPasswords(c *connection, addresses func(*cobra.Command) []string) *cobra.Command {
 	fields := []string{"id", "name", "protocols", "created"}
+	listed := append(slices.Clip(fields), "last_used")
 	create := verb("create ADDRESS", "Make a random password for one program; it is shown once", cobra.ExactArgs(1), addresses, nil)
 	name := create.Flags().String("name", "", "what it is for")
 	protocols := create.Flags().StringSlice("protocol", nil, "only for submission, imap or pop3; may be repeated")
@@ -74,7 +76,7 @@ func appPasswords(c *connection, addresses func(*cobra.Command) []string) *cobra
 				return err
 			}
 			items, _ := o["items"].([]any)
-			return c.list(cmd, items, fields...)
+			return c.list(cmd, items, listed...)
 		}),
 		create,
 		verb("revoke ADDRESS ID", "Revoke an app password, and end the account's sessions", cobra.ExactArgs(2), addresses, func(cmd *cobra.Command, args []string) error {

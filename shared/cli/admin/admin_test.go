@@ -142,7 +142,7 @@ created:    2030-03-04T05:06:07Z
 	}
 	app := w.json("", "account app-password create ann@acme.test --name phone --protocol imap")
 	w.says("account app-password revoke ann@acme.test "+app["id"].(string), "app password "+app["id"].(string)+" is revoked\n")
-	w.says("account app-password list ann@acme.test", "ID  NAME  PROTOCOLS  CREATED\n")
+	w.says("account app-password list ann@acme.test", "ID  NAME  PROTOCOLS  CREATED  LAST USED\n")
 
 	w.says("alias create sales@acme.test ann@acme.test -o json", `
 {
