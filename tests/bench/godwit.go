@@ -129,6 +129,7 @@ func cpu(pid int) (time.Duration, error) {
 const (
 	profileFlag = "cpu-profile"
 	wholeFlag   = "without-compaction"
+	gateFlag    = "outbound-gate"
 )
 
 // asService is 'godwit serve' in this program, for what the real one has no switch for.
@@ -145,7 +146,11 @@ func asService(args []string) error {
 	if flags[wholeFlag] != "" {
 		o.Decorators = ports.Decorators{Queue: func(d queue.Driver) queue.Driver { return careless{d} }}
 	}
+	if file := flags[gateFlag]; file != "" {
+		o.Decorators = ports.Decorators{Queue: func(d queue.Driver) queue.Driver { return gated{d, file} }}
+	}
 	profile := flags[profileFlag]
+	delete(flags, gateFlag)
 	delete(flags, wholeFlag)
 	delete(flags, profileFlag)
 	s, _, err := settings.Load(settings.Serve, "", nil, flags)

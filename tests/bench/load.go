@@ -94,12 +94,16 @@ func dial(ctx context.Context, addr, hello string) (*session, error) {
 }
 
 func (s *session) mail(n int, to string, body []byte) error {
-	fmt.Fprintf(s.out, "MAIL FROM:<sender@elsewhere.test>\r\nRCPT TO:<%s>\r\nDATA\r\n", to)
+	return s.mailFrom("sender@elsewhere.test", n, to, body)
+}
+
+func (s *session) mailFrom(from string, n int, to string, body []byte) error {
+	fmt.Fprintf(s.out, "MAIL FROM:<%s>\r\nRCPT TO:<%s>\r\nDATA\r\n", from, to)
 	if err := errors.Join(s.out.Flush(), s.expect("250"), s.expect("250"), s.expect("354")); err != nil {
 		return err
 	}
-	fmt.Fprintf(s.out, "From: <sender@elsewhere.test>\r\nTo: <%s>\r\nSubject: mail %d\r\nMessage-ID: <%d@elsewhere.test>\r\n"+
-		"Date: Wed, 1 Jul 2026 10:00:00 +0000\r\n\r\n", to, n, n)
+	fmt.Fprintf(s.out, "From: <%s>\r\nTo: <%s>\r\nSubject: mail %d\r\nMessage-ID: <%d@elsewhere.test>\r\n"+
+		"Date: Wed, 1 Jul 2026 10:00:00 +0000\r\n\r\n", from, to, n, n)
 	_, _ = s.out.Write(body)
 	return errors.Join(s.out.Flush(), s.expect("250"))
 }

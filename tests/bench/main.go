@@ -7,6 +7,8 @@
 //   - mix: twenty clients that do what clients do;
 //   - body: how fast a large message streams out;
 //   - compaction: what it takes of the processor while mail is delivered;
+//   - outbound: how fast queued mail goes to other hosts, beside Postfix, and how much dead
+//     hosts hold up the others;
 //   - idle: connections that wait, in memory and processor, and how soon they are told.
 //
 // A goal that is missed is marked, and is no failure: a busy machine is none of the program's.
@@ -44,6 +46,8 @@ type bench struct {
 	clients  int
 	mixTime  time.Duration
 	megs     int
+	queued   int
+	many     int
 	idlers   int
 	accounts int // that the idlers log in to
 }
@@ -61,6 +65,8 @@ func main() {
 	flag.IntVar(&b.clients, "clients", 20, "mix: clients at once, two to an account")
 	flag.DurationVar(&b.mixTime, "mix-time", 8*time.Second, "mix: time of each of the two rounds")
 	flag.IntVar(&b.megs, "megabytes", 50, "body: size of the message")
+	flag.IntVar(&b.queued, "queued", 20_000, "outbound: mails to one domain")
+	flag.IntVar(&b.many, "many", 100_000, "outbound: mails to a thousand domains")
 	flag.IntVar(&b.idlers, "idlers", 1000, "idle: connections (10000 is what the goal is about)")
 	flag.IntVar(&b.accounts, "idle-accounts", 20, "idle: accounts that they are of")
 	flag.StringVar(&b.format, "format", "sdbox", "Dovecot's mailbox format in all parts but mail")
@@ -112,7 +118,7 @@ func (b *bench) run(dir string, wanted []string) (err error) {
 	parts := []struct {
 		name string
 		run  func() error
-	}{{"mail", b.mail}, {"mailbox", b.mailbox}, {"mix", b.mix}, {"body", b.body}, {"compaction", b.compaction}, {"idle", b.idle}}
+	}{{"mail", b.mail}, {"mailbox", b.mailbox}, {"mix", b.mix}, {"body", b.body}, {"compaction", b.compaction}, {"outbound", b.outbound}, {"idle", b.idle}}
 	for _, name := range wanted {
 		if !slices.ContainsFunc(parts, func(p struct {
 			name string
