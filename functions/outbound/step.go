@@ -60,6 +60,9 @@ const (
 	roundTime = 8 * time.Minute
 	pumpEvery = 10 * time.Second
 	pumpPage  = 500
+	pumpPause = 200 * time.Millisecond
+	// lastTime is for what must be noted when the process ends.
+	lastTime = 1500 * time.Millisecond
 )
 
 // Metrics of what is sent.
@@ -122,16 +125,31 @@ func (s *Step) Run(ctx context.Context) {
 
 // Pump wakes the mails whose time has come.
 func (s *Step) Pump(ctx context.Context) error {
-	ids, err := s.Spool.Due(ctx, pumpPage)
-	if err != nil {
-		return err
-	}
-	for _, id := range ids {
-		if err := s.Spool.Wake(ctx, id); err != nil {
+	woken := map[string]bool{}
+	for {
+		ids, err := s.Spool.Due(ctx, pumpPage)
+		if err != nil {
 			return err
 		}
+		before := len(woken)
+		for _, id := range ids {
+			if !woken[id] {
+				if err := s.Spool.Wake(ctx, id); err != nil {
+					return err
+				}
+				woken[id] = true
+			}
+		}
+		// Who is woken is due until somebody has him. More are looked for as they go.
+		if len(ids) < pumpPage || len(woken) == before {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-time.After(pumpPause):
+		}
 	}
-	return nil
 }
 
 // look does a round of one mail.
@@ -151,6 +169,8 @@ func (s *Step) look(ctx context.Context, id string) error {
 	if err != nil {
 		return err
 	}
+	ctx, cancel := lasting(ctx)
+	defer cancel()
 	if err := s.tell(ctx, m); err != nil {
 		return err
 	}
@@ -214,6 +234,8 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 				}
 			}
 			// At once: when we die now, they would get it twice. Release does it if this was all.
+			ctx, cancel := lasting(ctx)
+			defer cancel()
 			if !done(m) {
 				if err := s.Spool.Note(ctx, m); err != nil {
 					failed = err
@@ -223,6 +245,15 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 	}
 	all.Wait()
 	return left, failed
+}
+
+// lasting is a context for what is noted at the end: a process that ends still says what it
+// has done, so that nobody waits for the end of its lease.
+func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
+	if ctx.Err() == nil {
+		return ctx, func() {}
+	}
+	return context.WithTimeout(context.WithoutCancel(ctx), lastTime)
 }
 
 // done tells whether everybody has the mail, and nobody needs to be told.
@@ -271,7 +302,7 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 		r.State, word = spool.Failed, "refused"
 	case kinds.Is(result.Err, kinds.Throttled): // nobody tried
 		r.Tries--
-		r.DueMS, word = now.Add(jitter(5*time.Second)).UnixMilli(), "busy"
+		r.DueMS, word = now.Add(jitter(max(result.Again, 5*time.Second))).UnixMilli(), "busy"
 	default:
 		word = "delayed"
 		r.DueMS = now.Add(jitter(backoff(r.Tries))).UnixMilli()

@@ -1,6 +1,7 @@
 package outbound_test
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -67,6 +68,12 @@ func (f *far) Send(_ context.Context, domain string, e relay.Envelope, open func
 	return results
 }
 
+func (f *far) count(to string) int {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.got[to]
+}
+
 func ok(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {
@@ -76,12 +83,13 @@ func ok(t *testing.T, err error) {
 
 type world struct {
 	*portstest.World
-	far *far
+	far  *far
+	name string // of the mail that is sent next
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{portstest.New(t), &far{answers: map[string][]error{}, got: map[string]int{}, text: map[string]string{}}}
+	return &world{World: portstest.New(t), far: &far{answers: map[string][]error{}, got: map[string]int{}, text: map[string]string{}}}
 }
 
 // step is a process of its own; plan may be nil.
@@ -106,7 +114,7 @@ func (w *world) send(t *testing.T, from string, to ...string) *spool.Mail {
 	for _, a := range to {
 		m.To = append(m.To, spool.Recipient{Address: a})
 	}
-	ok(t, (&spool.Spool{Records: w.Records, Queue: w.Queue, Now: w.Clock.Now}).Send(t.Context(), "name", m))
+	ok(t, (&spool.Spool{Records: w.Records, Queue: w.Queue, Now: w.Clock.Now}).Send(t.Context(), cmp.Or(w.name, "name"), m))
 	return m
 }
 

@@ -37,9 +37,10 @@ type Sender struct {
 	Tell func(Session)
 	Now  func() time.Time
 
+	turns turns // of those who send, by domain
+
 	mu   sync.Mutex
 	idle map[string][]*parked  // connections that wait for more, by domain
-	busy map[string]*slots     // deliveries under way, by domain
 	down map[string]*downState // domains of which no host could be reached
 	last bool                  // no connection is kept any more
 }
@@ -51,12 +52,6 @@ type parked struct {
 	loose bool // no policy was asked for it: it is not used again
 }
 
-// slots are those who send to a domain, and those who wait to.
-type slots struct {
-	room  chan struct{}
-	users int
-}
-
 type downState struct {
 	until time.Time
 	why   error
@@ -64,14 +59,12 @@ type downState struct {
 
 // Limits of what is sent at once.
 const (
-	maxBusy   = 20               // connections to the hosts of one domain
 	maxIdle   = 4                // that wait for more mail
 	idleTime  = 20 * time.Second // so long
 	perConn   = 100              // messages on one connection
 	downTime  = 5 * time.Minute  // in which a domain is not asked again whose hosts are all down
 	maxDown   = 10_000
 	directory = 50 * time.Second // to find a domain's hosts
-	busyTime  = 2 * time.Second  // to wait for others to end
 )
 
 // Result is what came of one recipient.
@@ -79,10 +72,9 @@ type Result struct {
 	Err  error  // nil: the other side has the message; a Reply: it said no; else nobody knows or nobody was there
 	Host string // that answered, "" if none did
 	DSN  bool   // it tells senders what they ask for (RFC 3461)
+	// Again is when to come again, if Err is ErrBusy.
+	Again time.Duration
 }
-
-// ErrBusy is the error when as much is being sent to a domain as may be.
-var ErrBusy = kinds.Errorf(kinds.Throttled, "relay: enough is being sent to this domain")
 
 // Send sends a message to recipients of one domain. open gives its bytes, as often as they
 // are needed.
@@ -99,12 +91,27 @@ func (s *Sender) Send(ctx context.Context, domain string, e Envelope, open func(
 		key = ""
 	}
 	usual := !e.RequireTLS && !e.TLSOptional
-	if err := s.enter(ctx, key, usual); err != nil {
+	if err := s.isDown(key, usual); err != nil {
 		return fill(err)
 	}
-	defer s.leave(key)
+	if again, err := s.turns.enter(ctx, key, s.Now()); err != nil {
+		fill(err)
+		for i := range results {
+			results[i].Again = again
+		}
+		return results
+	}
+	began := s.Now()
+	defer func() { s.turns.leave(key, s.Now().Sub(began)) }()
+	if err := s.isDown(key, usual); err != nil { // it was found to be while this waited
+		return fill(err)
+	}
 	if usual {
-		if c := s.take(key); c != nil && s.over(ctx, c, key, e, open, results) {
+		c := s.take(key)
+		if c != nil {
+			s.turns.spoke(key)
+		}
+		if c != nil && s.over(ctx, c, key, e, open, results) {
 			return results
 		}
 	}
@@ -125,6 +132,7 @@ func (s *Sender) Send(ctx context.Context, domain string, e Envelope, open func(
 			}
 			continue
 		}
+		s.turns.spoke(key)
 		if s.over(ctx, &parked{Conn: c, loose: e.TLSOptional}, key, e, open, results) {
 			return results
 		}
@@ -150,7 +158,7 @@ func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, op
 	defer body.Close()
 	said, alive := c.Send(ctx, e, body)
 	for i, err := range said {
-		results[i] = Result{err, c.name(), c.Has("DSN")}
+		results[i] = Result{Err: err, Host: c.name(), DSN: c.Has("DSN")}
 	}
 	if alive {
 		s.park(key, c)
@@ -251,53 +259,20 @@ func (s *Sender) smart(ctx context.Context, t Target) (*Conn, error) {
 	return c, nil
 }
 
-// enter waits, not for long, until not too much is being sent to a domain. That its hosts
-// are down for usual mail says nothing of mail under other rules.
-func (s *Sender) enter(ctx context.Context, key string, usual bool) error {
-	s.mu.Lock()
-	if d := s.down[key]; d != nil && usual {
-		if s.Now().Before(d.until) {
-			s.mu.Unlock()
-			return d.why
-		}
-		delete(s.down, key)
-	}
-	if s.busy == nil {
-		s.busy, s.idle, s.down = map[string]*slots{}, map[string][]*parked{}, map[string]*downState{}
-	}
-	b := s.busy[key]
-	if b == nil {
-		b = &slots{room: make(chan struct{}, maxBusy)}
-		s.busy[key] = b
-	}
-	b.users++
-	s.mu.Unlock()
-	ctx, cancel := context.WithTimeout(ctx, busyTime)
-	defer cancel()
-	select {
-	case b.room <- struct{}{}:
-		return nil
-	case <-ctx.Done():
-		s.gone(key, b)
-		return ErrBusy
-	}
-}
-
-func (s *Sender) leave(key string) {
-	s.mu.Lock()
-	b := s.busy[key]
-	s.mu.Unlock()
-	<-b.room
-	s.gone(key, b)
-}
-
-// gone forgets a domain to which nobody sends.
-func (s *Sender) gone(key string, b *slots) {
+// isDown gives why a domain is not asked now, nil if it may be. That its hosts are down for
+// usual mail says nothing of mail under other rules.
+func (s *Sender) isDown(key string, usual bool) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if b.users--; b.users == 0 {
-		delete(s.busy, key)
+	d := s.down[key]
+	if d == nil || !usual {
+		return nil
 	}
+	if s.Now().Before(d.until) {
+		return d.why
+	}
+	delete(s.down, key)
+	return nil
 }
 
 // failed notes that no host of a domain could be reached, so that what else is for it does
@@ -310,6 +285,9 @@ func (s *Sender) failed(key string, why error) {
 			break
 		}
 		delete(s.down, old)
+	}
+	if s.down == nil {
+		s.down = map[string]*downState{}
 	}
 	s.down[key] = &downState{s.Now().Add(downTime), why}
 }
@@ -340,6 +318,9 @@ func (s *Sender) park(key string, c *parked) {
 	s.mu.Lock()
 	room := !s.last && !c.loose && c.sent < perConn && len(s.idle[key]) < maxIdle
 	if room {
+		if s.idle == nil {
+			s.idle = map[string][]*parked{}
+		}
 		s.idle[key] = append(s.idle[key], c)
 	}
 	s.mu.Unlock()

@@ -33,14 +33,18 @@ func (s *Service) wireOutbound(mails *spool.Spool) error {
 	}
 	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Router: router, Signer: s.keys, Host: st.Hostname,
 		Now: s.options.Now, Log: s.log, Metrics: outbound.NewMetrics(s.registry)}
-	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Outbound, Handle: step.Handle, Receivers: st.OutboundWorkers, Grace: s.patience(), Log: s.log}
+	runner := outbound.NewRunner(step, st.OutboundMails, s.patience())
+	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Outbound, Handle: runner.Handle, Receivers: outboundReceivers, Grace: s.patience(), Log: s.log}
 	dead := work
 	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Outbound), step.HandleDead, 1
 	s.workers = append(s.workers, &work, &dead)
-	s.background = append(s.background, step.Run, func(ctx context.Context) { tidy(ctx, router) })
+	s.background = append(s.background, runner.Run, func(ctx context.Context) { tidy(ctx, router) })
 	s.outbound = mails
 	return nil
 }
+
+// outboundReceivers take jobs that only name mail, which takes no time.
+const outboundReceivers = 4
 
 // router makes what chooses the way of each mail, and the ways.
 func (s *Service) router() (*outbound.Router, error) {

@@ -63,7 +63,7 @@ type Settings struct {
 	OutboundPort         int            // of mail exchangers
 	OutboundAllow        []netip.Prefix // networks that are not public and may be sent to
 	OutboundExpire       time.Duration
-	OutboundWorkers      int
+	OutboundMails        int
 	OpenIDPrivate        bool // tenants' providers may be http, and have private addresses
 
 	MessageSize      int64 // bytes of one message

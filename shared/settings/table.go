@@ -115,8 +115,8 @@ func (s *Settings) Fields() []Field {
 			Help: "networks to which mail may go although they are not public, such as 10.0.0.0/8"},
 		{Key: "outbound.expire", Default: "120h", role: Serve, value: &duration{to: &s.OutboundExpire, min: time.Hour, max: 20 * day},
 			Help: "how long mail for a host that can't be reached is tried"},
-		{Key: "outbound.workers", Default: "10", role: Serve, value: &number{to: &s.OutboundWorkers, min: 1, max: 1000},
-			Help: "groups of ten mails that are sent at once"},
+		{Key: "outbound.mails", Default: "1000", role: Serve, value: &number{to: &s.OutboundMails, min: 1, max: 100_000},
+			Help: "mails that are sent at once; those for hosts that do not answer are among them"},
 		{Key: "openid.private", Default: "false", Bool: true, value: (*boolean)(&s.OpenIDPrivate),
 			Help: "whether tenants' OpenID providers may have private addresses and be http: for tests and closed networks"},
 
