@@ -7,8 +7,11 @@ import (
 	"testing"
 	"time"
 
+	"github.com/fxamacker/cbor/v2"
+
 	"github.com/godwit-mail/godwit/functions/outbound"
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -31,21 +34,20 @@ func TestAWayThatThisProcessDoesNotDoIsLeftToAnother(t *testing.T) {
 	w := newWorld(t)
 	m := w.send(t, "joe@acme.test", "a@a.test", "b@b.test", "c@b.test")
 	r := routes{"b.test": {Name: directory.SES}}
-	var left []string
 	s := w.step(nil)
 	s.Router = w.routed(r)
-	s.Elsewhere = func(_ context.Context, id string, ways []string) error {
-		if id != m.ID {
-			t.Errorf("of %q", id)
-		}
-		left = append(left, ways...)
-		return nil
-	}
+	s.Elsewhere = map[string]string{directory.SES: queue.Egress}
 	w.work(t, s)
-	if got := fmt.Sprint(w.far.got, left); got != "map[a@a.test:1] [ses]" {
+	woken, err := w.Queue.Receive(t.Context(), queue.Egress, 10, 0, time.Minute)
+	ok(t, err)
+	var wake spool.Wake
+	if len(woken) != 1 || cbor.Unmarshal(woken[0].Body, &wake) != nil || wake.ID != m.ID {
+		t.Fatalf("the other process is woken %d times, of %q", len(woken), wake.ID)
+	}
+	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1]" {
 		t.Fatalf("%s", got)
 	}
-	m, err := s.Spool.Outgoing(t.Context(), m.ID)
+	m, err = s.Spool.Outgoing(t.Context(), m.ID)
 	ok(t, err)
 	for _, to := range m.To[1:] {
 		if to.State != spool.Open || to.Tries != 0 || to.DueMS != 0 {

@@ -45,11 +45,10 @@ type Step struct {
 	Now     func() time.Time
 	Log     *slog.Logger
 	Metrics *Metrics // may be nil
-	// Elsewhere has a mail sent of which recipients were left over, as this process does not
-	// do their ways; ways names these, each once. The mail is leased by nobody, and its
-	// recipients are as they were. When it fails, the job is done again. nil: there is no
-	// other process, so that nobody does such a way.
-	Elsewhere func(ctx context.Context, id string, ways []string) error
+	// Elsewhere names, for each way that another process does and this one doesn't, the queue
+	// whose jobs that process gets. It is woken by it for the recipients that were left over,
+	// who are as they were, while nobody has leased the mail.
+	Elsewhere map[string]string
 }
 
 // Times of one round.
@@ -180,11 +179,16 @@ func (s *Step) look(ctx context.Context, id string) error {
 	if err := s.Spool.Pass(ctx, m); err != nil {
 		return err
 	}
-	return s.Elsewhere(ctx, m.ID, left)
+	for _, name := range left {
+		if err := s.Spool.WakeAt(ctx, name, m.ID); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
-// round tries all recipients that are due, by domain. It gives the ways that it left to
-// other processes.
+// round tries all recipients that are due, by domain. It gives the queues of the
+// processes to which it left some.
 func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed error) {
 	byDomain := map[string][]*spool.Recipient{}
 	now := s.Now()
@@ -209,11 +213,11 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 			switch {
 			case err != nil:
 			case way.Name == directory.Hold:
-			case sender == nil && s.Elsewhere != nil:
+			case sender == nil && s.Elsewhere[way.Name] != "":
 				mu.Lock()
 				defer mu.Unlock()
-				if !slices.Contains(left, way.Name) {
-					left = append(left, way.Name)
+				if name := s.Elsewhere[way.Name]; !slices.Contains(left, name) {
+					left = append(left, name)
 				}
 				return
 			case sender == nil:

@@ -14,14 +14,16 @@ import (
 
 func newGateway(p Process) *cobra.Command {
 	cmd := &cobra.Command{
-		Use: "gateway smtp,imap,pop3", Short: "Run the listeners of some protocols, over a service in AWS", Args: protocolList,
+		Use: "gateway smtp,imap,pop3,egress", Short: "Run the listeners of some protocols, over a service in AWS", Args: protocolList,
 		Long: "Runs the listeners of the protocols that are named, as one task of a service that 'godwit\n" +
 			"deploy' made in AWS: bytes in S3, work over SQS, all else in DynamoDB. Region and\n" +
 			"credentials come from where the AWS SDK looks for them, settings mostly from the\n" +
 			"environment (GODWIT_AWS_NAME, GODWIT_AWS_BUCKET, ...; 'godwit deploy output' prints them).\n" +
+			"egress listens to nobody: it brings mail to the hosts of other domains, which a function\n" +
+			"can't, from the address and by the port 25 that its task has.\n" +
 			"After SIGTERM new connections are answered with a goodbye and sessions are told to end\n" +
 			"one after another, within --drain.",
-		Example: "  godwit gateway smtp\n  godwit gateway imap,pop3 --imaps-address=:993 --pop3s-address=:995",
+		Example: "  godwit gateway smtp\n  godwit gateway imap,pop3 --imaps-address=:993 --pop3s-address=:995\n  godwit gateway egress --outbound-way=direct",
 	}
 	from := settingsFlags(p, cmd, settings.Gateway)
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
@@ -48,8 +50,8 @@ func protocolsOf(args []string) []string { return strings.Split(strings.Join(arg
 
 func protocolList(_ *cobra.Command, args []string) error {
 	for _, name := range protocolsOf(args) {
-		if !slices.Contains(serve.Protocols, name) {
-			return fmt.Errorf("some of %s", strings.Join(serve.Protocols, ","))
+		if name != serve.Egress && !slices.Contains(serve.Protocols, name) {
+			return fmt.Errorf("some of %s,%s", strings.Join(serve.Protocols, ","), serve.Egress)
 		}
 	}
 	return nil

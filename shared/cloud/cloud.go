@@ -18,8 +18,10 @@ import (
 	"github.com/godwit-mail/godwit/shared/kinds"
 	notifysqs "github.com/godwit-mail/godwit/shared/notify/sqs"
 	"github.com/godwit-mail/godwit/shared/ports"
+	"github.com/godwit-mail/godwit/shared/queue"
 	queuesqs "github.com/godwit-mail/godwit/shared/queue/sqs"
 	recordsdynamodb "github.com/godwit-mail/godwit/shared/records/dynamodb"
+	"github.com/godwit-mail/godwit/shared/settings"
 )
 
 // Config says which of the account's resources are this service's. infra/ makes them
@@ -78,6 +80,15 @@ func OpenBucket(ctx context.Context, bucket string) (blob.Driver, error) {
 		return nil, err
 	}
 	return s3.New(cfg, s3.Options{Bucket: bucket}), nil
+}
+
+// SendQueue is the queue by which mail to other hosts is woken, for the way that most of it
+// goes: a function has no port 25 and no address of its own, so it does not send directly.
+func SendQueue(way string) string {
+	if way == settings.OutboundDirect {
+		return queue.Egress
+	}
+	return queue.Outbound
 }
 
 // Sweep removes the queues of gateways that have died without removing them, and tells

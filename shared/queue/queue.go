@@ -24,6 +24,9 @@ const (
 	Compact = "compact"
 	// Outbound wakes who sends mail to other hosts.
 	Outbound = "outbound"
+	// Egress wakes who sends it to the hosts of each domain, where that is another process: a
+	// function has no port 25 and no address of its own.
+	Egress = "egress"
 )
 
 // Dead gives the name of the dead-letter queue of a queue.

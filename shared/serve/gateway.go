@@ -4,18 +4,20 @@ import (
 	"context"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/settings"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // sweepEvery is how often a gateway looks for the queues of gateways that have died.
 const sweepEvery = time.Hour
 
-// OpenGateway makes the gateways of the protocols (of Protocols) ready, over the ports in
-// AWS; functions do the rest elsewhere. After an error nothing is held.
+// OpenGateway makes the gateways of the protocols (of Protocols, and Egress) ready, over the
+// ports in AWS; functions do the rest elsewhere. After an error nothing is held.
 func OpenGateway(ctx context.Context, st *settings.Settings, protocols []string, o Options) (_ *Service, err error) {
 	s := newService(st, o)
 	defer func() {
@@ -49,6 +51,15 @@ func OpenGateway(ctx context.Context, st *settings.Settings, protocols []string,
 		return nil, err
 	}
 	s.wireStores(aws.Set)
+	mails := &spool.Spool{Records: s.ports.Records, Queue: s.ports.Queue, Wakes: cloud.SendQueue(st.OutboundWay), Now: s.options.Now}
+	if st.OutboundWay != settings.OutboundOff {
+		s.outbound = mails
+	}
+	if slices.Contains(protocols, Egress) {
+		if err = s.wireEgress(mails); err != nil {
+			return nil, err
+		}
+	}
 	s.wireGateways()
 	s.http = s.newHTTP(nil)
 	s.background = append(s.background, func(ctx context.Context) { s.sweep(ctx, aws) })

@@ -2,9 +2,7 @@ package serve
 
 import (
 	"context"
-	"net"
 	"os"
-	"strconv"
 	"strings"
 	"time"
 
@@ -13,63 +11,69 @@ import (
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
-	"github.com/godwit-mail/godwit/shared/mtasts"
 	"github.com/godwit-mail/godwit/shared/queue"
-	"github.com/godwit-mail/godwit/shared/relay"
-	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // wireOutbound makes what sends mail to other hosts, if it is to be sent.
 func (s *Service) wireOutbound(mails *spool.Spool) error {
-	st := s.settings
-	if st.OutboundWay == settings.OutboundOff {
+	if s.settings.OutboundWay == settings.OutboundOff {
 		return nil
 	}
-	router, err := s.router()
+	password, err := secretFile(s.settings.OutboundPasswordFile)
 	if err != nil {
 		return err
 	}
-	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Router: router, Signer: s.keys, Host: st.Hostname,
-		Now: s.options.Now, Log: s.log, Metrics: outbound.NewMetrics(s.registry)}
-	runner := outbound.NewRunner(step, st.OutboundMails, s.patience())
-	work := functions.Worker{Queue: s.ports.Queue, Name: queue.Outbound, Handle: runner.Handle, Receivers: outboundReceivers, Grace: s.patience(), Log: s.log}
-	dead := work
-	dead.Name, dead.Handle, dead.Receivers = queue.Dead(queue.Outbound), step.HandleDead, 1
-	s.workers = append(s.workers, &work, &dead)
-	s.background = append(s.background, runner.Run, func(ctx context.Context) { tidy(ctx, router) })
+	router, err := outbound.NewRouter(s.settings, s.ways(password))
+	if err != nil {
+		return err
+	}
+	s.sending(mails, queue.Outbound, router)
 	s.outbound = mails
 	return nil
+}
+
+// Egress is the part of a gateway that brings mail to other hosts directly. It serves nobody
+// and runs the step of functions/outbound, so it is no room beside the gateways, who know no
+// function.
+const Egress = "egress"
+
+// wireEgress makes what sends directly, over AWS. What goes another way the function sends.
+func (s *Service) wireEgress(mails *spool.Spool) error {
+	if s.settings.OutboundWay == settings.OutboundOff {
+		return kinds.Errorf(kinds.Invalid, "an egress has nothing to send while outbound.way (GODWIT_OUTBOUND_WAY) is off")
+	}
+	st := *s.settings
+	st.OutboundUsername = "" // of the smarthost, at which it doesn't log in
+	router, err := outbound.NewRouter(&st, s.ways(""))
+	if err != nil {
+		return err
+	}
+	router.Smarthost = nil
+	s.sending(mails, queue.Egress, router).Elsewhere = map[string]string{directory.Smarthost: queue.Outbound, directory.SES: queue.Outbound}
+	return nil
+}
+
+// ways is what those who send stand on.
+func (s *Service) ways(password string) outbound.Ways {
+	return outbound.Ways{Routes: s.directory, Records: s.ports.Records, Resolver: s.resolver, Password: password, Now: s.options.Now}
 }
 
 // outboundReceivers take jobs that only name mail, which takes no time.
 const outboundReceivers = 4
 
-// router makes what chooses the way of each mail, and the ways.
-func (s *Service) router() (*outbound.Router, error) {
-	st := s.settings
-	usual := directory.Way{Name: st.OutboundWay}
-	if st.OutboundWay == settings.OutboundSmarthost {
-		var err error
-		if usual, err = smarthost(st); err != nil {
-			return nil, err
-		}
-	}
-	dialer := &relay.Dialer{Hello: st.Hostname}
-	hosts := &relay.Hosts{Resolver: s.resolver, Self: st.Hostname, Port: uint16(st.OutboundPort), Allow: st.OutboundAllow}
-	return &outbound.Router{Routes: s.directory, Now: s.options.Now,
-		Default: func(string) directory.Way { return usual },
-		Direct:  &relay.Sender{Now: s.options.Now, Dialer: dialer, Hosts: hosts, Policies: s.policies()},
-		Smarthost: func(w directory.Way) (outbound.Tidier, error) {
-			return outbound.NewRelay(w, dialer, hosts, s.options.Now)
-		}}, nil
-}
-
-// policies finds what domains ask of TLS (MTA-STS).
-func (s *Service) policies() *mtasts.Cache {
-	fetcher := &mtasts.Fetcher{Guard: &resolver.Guard{Resolver: s.resolver, Allow: s.settings.OutboundAllow}}
-	return &mtasts.Cache{Records: s.ports.Records, Resolver: s.resolver, Fetch: fetcher.Fetch, Now: s.options.Now}
+// sending makes the workers that send the mail which a queue's jobs name.
+func (s *Service) sending(mails *spool.Spool, name string, router *outbound.Router) *outbound.Step {
+	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Router: router, Signer: s.keys, Host: s.settings.Hostname,
+		Now: s.options.Now, Log: s.log, Metrics: outbound.NewMetrics(s.registry)}
+	runner := outbound.NewRunner(step, s.settings.OutboundMails, s.patience())
+	work := functions.Worker{Queue: s.ports.Queue, Name: name, Handle: runner.Handle, Receivers: outboundReceivers, Grace: s.patience(), Log: s.log}
+	dead := work
+	dead.Name, dead.Handle, dead.Receivers = queue.Dead(name), step.HandleDead, 1
+	s.workers = append(s.workers, &work, &dead)
+	s.background = append(s.background, runner.Run, func(ctx context.Context) { tidy(ctx, router) })
+	return step
 }
 
 // tidyEvery is how often connections that wait for nothing are looked for.
@@ -86,25 +90,13 @@ func tidy(ctx context.Context, router *outbound.Router) {
 	router.Tidy(true)
 }
 
-// smarthost reads the settings of the host that takes all mail.
-func smarthost(st *settings.Settings) (w directory.Way, err error) {
-	host, port, err := net.SplitHostPort(st.OutboundSmarthost)
-	n, perr := strconv.ParseUint(port, 10, 16)
-	if err != nil || perr != nil || host == "" {
-		return w, kinds.Errorf(kinds.Invalid, "outbound.way is smarthost, so outbound.smarthost must name its host and port (relay.example.net:587)")
+// secretFile reads a file that is a secret and perhaps the end of a line; "" if there is none.
+func secretFile(name string) (string, error) {
+	if name == "" {
+		return "", nil
 	}
-	w = directory.Way{Name: directory.Smarthost, Host: host, Port: uint16(n), TLS: st.OutboundTLS, Username: st.OutboundUsername}
-	if st.OutboundPasswordFile != "" {
-		b, err := os.ReadFile(st.OutboundPasswordFile)
-		if err != nil {
-			return w, kinds.Wrap(kinds.Invalid, err, "outbound.password-file")
-		}
-		w.Password = strings.TrimRight(string(b), "\r\n")
-	}
-	if (w.Username == "") != (w.Password == "") {
-		return w, kinds.Errorf(kinds.Invalid, "outbound.username and outbound.password-file belong together")
-	}
-	return w, nil
+	b, err := os.ReadFile(name)
+	return strings.TrimRight(string(b), "\r\n"), kinds.Wrap(kinds.Invalid, err, "outbound.password-file")
 }
 
 // outgoing is what people see of the mail that is sent, nil if none is.

@@ -55,16 +55,17 @@ type Settings struct {
 	SenderTrusted []netip.Prefix // peers whose mail is not judged
 	SenderSealers []string       // domains whose ARC seal is believed
 
-	OutboundWay          string // OutboundOff, OutboundDirect or OutboundSmarthost
-	OutboundSmarthost    string // host:port
-	OutboundTLS          string // of the smarthost: opportunistic, encrypted, verified, implicit
-	OutboundUsername     string
-	OutboundPasswordFile string
-	OutboundPort         int            // of mail exchangers
-	OutboundAllow        []netip.Prefix // networks that are not public and may be sent to
-	OutboundExpire       time.Duration
-	OutboundMails        int
-	OpenIDPrivate        bool // tenants' providers may be http, and have private addresses
+	OutboundWay            string // OutboundOff, OutboundDirect or OutboundSmarthost
+	OutboundSmarthost      string // host:port
+	OutboundTLS            string // of the smarthost: opportunistic, encrypted, verified, implicit
+	OutboundUsername       string
+	OutboundPasswordFile   string
+	OutboundPasswordSecret string         // of AWS Secrets Manager
+	OutboundPort           int            // of mail exchangers
+	OutboundAllow          []netip.Prefix // networks that are not public and may be sent to
+	OutboundExpire         time.Duration
+	OutboundMails          int
+	OpenIDPrivate          bool // tenants' providers may be http, and have private addresses
 
 	MessageSize      int64 // bytes of one message
 	Connections      int   // at once, per listener

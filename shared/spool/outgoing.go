@@ -1,6 +1,7 @@
 package spool
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -154,12 +155,17 @@ func (s *Spool) Send(ctx context.Context, name string, m *Mail) error {
 
 // Wake has somebody look at a mail soon.
 func (s *Spool) Wake(ctx context.Context, id string) error {
+	return s.WakeAt(ctx, cmp.Or(s.Wakes, queue.Outbound), id)
+}
+
+// WakeAt has those look at a mail soon who get the jobs of a queue.
+func (s *Spool) WakeAt(ctx context.Context, name, id string) error {
 	body, err := cbor.Marshal(Wake{id})
 	if err != nil {
 		return kinds.Wrap(kinds.Internal, err, "spool: encode")
 	}
 	tenant, _, _ := strings.Cut(id, "/")
-	return s.Queue.Send(ctx, queue.Outbound, queue.Message{Group: tenant, Body: body})
+	return s.Queue.Send(ctx, name, queue.Message{Group: tenant, Body: body})
 }
 
 func (m *Mail) record(due time.Time) (records.Record, error) {

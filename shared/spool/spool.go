@@ -52,6 +52,7 @@ type Job struct {
 type Spool struct {
 	Records records.Driver
 	Queue   queue.Driver
+	Wakes   string // queue of those who send mail to other hosts; "": queue.Outbound
 	Now     func() time.Time
 }
 

@@ -5,6 +5,7 @@ package lambdaio
 
 import (
 	"context"
+	"encoding/json"
 	"log/slog"
 	"strings"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"github.com/aws/aws-lambda-go/events"
 	"github.com/aws/aws-lambda-go/lambdacontext"
 
+	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
 )
 
@@ -90,4 +92,22 @@ func before(ctx context.Context) (context.Context, context.CancelFunc) {
 		return context.WithCancel(ctx)
 	}
 	return context.WithDeadline(ctx, deadline.Add(-min(maxMargin, time.Until(deadline)/10)))
+}
+
+// OrTick makes a function that takes events of the queue, and does tick when it is called
+// with anything else, which is what a rule of EventBridge calls it with. What tick gives is
+// the invocation's error.
+func (j *Jobs) OrTick(tick func(ctx context.Context) error) func(ctx context.Context, event json.RawMessage) (any, error) {
+	return func(ctx context.Context, event json.RawMessage) (any, error) {
+		var e events.SQSEvent
+		if err := json.Unmarshal(event, &e); err != nil {
+			return nil, kinds.Wrap(kinds.Invalid, err, "lambdaio: an event")
+		}
+		if len(e.Records) > 0 {
+			return j.Event(ctx, e)
+		}
+		work, cancel := before(ctx)
+		defer cancel()
+		return nil, tick(work)
+	}
 }
