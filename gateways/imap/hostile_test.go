@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/godwit-mail/godwit/shared/account"
 )
 
 // raw is a client that says what it is told to.
@@ -178,7 +180,7 @@ func TestAFaultInASessionEndsItAlone(t *testing.T) {
 	}
 }
 
-// FuzzSession runs a whole session, logged in, on whatever the client sends.
+// FuzzSession runs a whole session over a socket, logged in or not, on whatever the client sends.
 func FuzzSession(f *testing.F) {
 	for _, s := range []string{
 		"a SELECT INBOX\r\nb FETCH 1:* (FLAGS BODY[] BODY.PEEK[HEADER.FIELDS (From)] BINARY[1] ENVELOPE BODYSTRUCTURE)\r\n",
@@ -187,35 +189,58 @@ func FuzzSession(f *testing.F) {
 		"a CREATE x/y (USE (\\Sent))\r\nb RENAME x z\r\nc DELETE z/y\r\nd LSUB \"\" %\r\ne STATUS INBOX (DELETED-STORAGE RECENT)\r\nf COPY 1 Archive\r\ng UID MOVE 1 Trash\r\n",
 		"a SELECT INBOX\r\nb REPLACE 1 INBOX (\\Draft) {2+}\r\nab\r\nc APPEND INBOX CATENATE (URL \"/INBOX/;UID=1/;SECTION=TEXT\" TEXT {1+}\r\nx URL {15+}\r\n/INBOX/;UID=1/;) {1+}\r\ny\r\n",
 		"a SETMETADATA INBOX (/private/comment \"x\" /shared/comment ~{2+}\r\na\x00)\r\nb GETMETADATA (DEPTH infinity MAXSIZE 10) INBOX (/private /shared/comment)\r\nc LIST \"\" * RETURN (METADATA (/shared/comment))\r\n",
+		"a ENABLE QRESYNC UIDONLY\r\nb UNAUTHENTICATE\r\nc AUTHENTICATE PLAIN AHVzZXJAZGVtby50ZXN0AG9wZW4gc2VzYW1l\r\nd NOTIFY SET STATUS (subtree \"Other Users\" (MailboxName))\r\ne COMPRESS DEFLATE\r\n",
+		"a SELECT INBOX\r\nb SORT RETURN (UPDATE PARTIAL 1:2) (REVERSE DATE) UTF-8 ALL\r\nc THREAD REFERENCES UTF-8 ALL\r\nd ESEARCH IN (subtree INBOX) RETURN (COUNT) ALL\r\ne UIDBATCHES 10\r\n",
 	} {
-		f.Add([]byte(s))
+		f.Add(true, []byte(s))
+		f.Add(false, []byte(s))
 	}
 	w := newWorld(f)
 	var log syncBuffer
 	config := w.gateway.cfg
 	config.Log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelError}))
 	gateway := New(config)
-	w.deliver("Return-Path: <>\r\n", multipart)
-	f.Fuzz(func(t *testing.T, input []byte) {
-		here, there := net.Pipe()
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			gateway.run(context.Background(), there, true, false)
-		}()
-		go func() { _, _ = io.Copy(io.Discard, here) }()
-		_ = here.SetWriteDeadline(time.Now().Add(5 * time.Second))
-		_, _ = here.Write([]byte("l LOGIN user@demo.test \"open sesame\"\r\n"))
-		_, _ = here.Write(input)
-		_, _ = here.Write([]byte("\r\nz LOGOUT\r\n"))
-		select {
-		case <-done:
-		case <-time.After(100 * time.Millisecond): // the input has swallowed the LOGOUT
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Cleanup(func() { listener.Close() })
+	f.Fuzz(func(t *testing.T, login bool, input []byte) {
+		w.t = t
+		w.id.Account = account.NewRef("demo") // what others have left doesn't count
+		if err := w.store.Create(t.Context(), w.id.Account, account.By{}); err != nil {
+			t.Fatal(err)
 		}
-		here.Close()
+		w.deliver("Return-Path: <>\r\n", multipart)
+		client, err := net.Dial("tcp", listener.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer client.Close()
+		server, err := listener.Accept()
+		if err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan struct{})
+		go func() {
+			defer close(ended)
+			gateway.run(context.Background(), server, true, false)
+		}()
+		heard := make(chan struct{})
+		go func() {
+			defer close(heard)
+			_, _ = io.Copy(io.Discard, client)
+		}()
+		_ = client.SetDeadline(time.Now().Add(20 * time.Second))
+		if login {
+			input = append([]byte("l LOGIN user@demo.test \"open sesame\"\r\n"), input...)
+		}
+		_, _ = client.Write(input)
+		_ = client.(*net.TCPConn).CloseWrite()
+		<-heard
 		select {
-		case <-done:
-		case <-time.After(10 * time.Second):
+		case <-ended:
+		case <-time.After(20 * time.Second):
 			t.Fatal("the session does not end")
 		}
 		if s := log.String(); s != "" {

@@ -82,12 +82,14 @@ func (p *searchParser) all(depth int) key {
 	return k
 }
 
+func tooComplex() error { return no(imap.ResponseCodeLimit, "The search is too complex") }
+
 // key reads one key.
 //
 // RFC 9051, section 9: search-key = "ALL" / "ANSWERED" / ...
 func (p *searchParser) key(depth int) key {
-	if p.keys++; p.keys > maxSearchKeys || depth > maxSearchDepth || p.texts > maxSearchTexts {
-		p.Fail(no(imap.ResponseCodeLimit, "The search is too complex"))
+	if p.keys++; p.keys > maxSearchKeys || depth > maxSearchDepth {
+		p.Fail(tooComplex())
 		return key{}
 	}
 	switch {
@@ -277,7 +279,9 @@ func (p *searchParser) content(name string) key {
 		p.fail("Unknown search key")
 		return k
 	}
-	p.texts++
+	if p.texts++; p.texts > maxSearchTexts {
+		p.Fail(tooComplex())
+	}
 	switch k.test {
 	case testEmailID, testThreadID:
 		k.text = p.AString()
