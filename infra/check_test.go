@@ -68,7 +68,7 @@ func check(all []resource) (wrong []string) {
 	}
 	// Each bucket has its settings, each queue its policy; and there is something to check.
 	for kind, n := range map[string]int{
-		"aws_s3_bucket": 1, "aws_dynamodb_table": 2, "aws_sqs_queue": 4, "aws_kms_key": 1, "aws_lambda_function": 4, "aws_cloudwatch_event_rule": 1,
+		"aws_s3_bucket": 1, "aws_dynamodb_table": 2, "aws_sqs_queue": 8, "aws_kms_key": 1, "aws_lambda_function": 5, "aws_cloudwatch_event_rule": 2,
 		"aws_cloudwatch_log_group": found["aws_lambda_function"] + found["aws_api_gateway_stage"], "aws_api_gateway_stage": 1,
 		"aws_cloudwatch_event_target": found["aws_cloudwatch_event_rule"], "aws_lambda_permission": found["aws_cloudwatch_event_rule"] + found["aws_api_gateway_stage"],
 		"aws_iam_role_policy":               found["aws_lambda_function"],

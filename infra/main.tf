@@ -14,6 +14,12 @@ locals {
 
     GODWIT_HISTORY_WINDOW = var.history_window
   }
+
+  # What whoever takes, sends or shows mail to other hosts reads besides: outbound.way is
+  # GODWIT_OUTBOUND_WAY.
+  sending = merge({ GODWIT_HOSTNAME = var.hostname }, {
+    for key, value in var.sending : "GODWIT_${upper(replace(replace(key, ".", "_"), "-", "_"))}" => value
+  })
 }
 
 module "storage" {
@@ -38,6 +44,22 @@ module "compactions" {
   name       = var.name
   queue      = "compact"
   visibility = 3 * var.compact_timeout
+}
+
+module "outbound" {
+  source     = "./modules/queues"
+  name       = var.name
+  queue      = "outbound"
+  visibility = 900
+}
+
+# Of what goes to the hosts of each domain. Tasks of 'godwit gateway egress' get it, as a
+# function has no port 25 and no address of its own.
+module "egress" {
+  source     = "./modules/queues"
+  name       = var.name
+  queue      = "egress"
+  visibility = 60 # seconds; a task prolongs it
 }
 
 module "deliver" {
@@ -97,6 +119,39 @@ module "sweep" {
   environment          = merge(local.settings, { GODWIT_LOG_LEVEL = var.log_level })
 }
 
+# Other hosts are slow. A job only names a mail, so who waits in a batch loses nothing.
+module "send" {
+  source               = "./modules/function"
+  name                 = "${var.name}-outbound"
+  zip                  = "${var.functions}/outbound-${var.architecture}.zip"
+  architecture         = var.architecture
+  timeout              = 900 # seconds; Lambda lets no function run longer
+  memory               = var.memory
+  reserved_concurrency = var.reserved_concurrency
+  log_days             = var.log_days
+  key_arn              = module.storage.key_arn
+  statements           = local.outbound_may
+
+  environment = merge(local.settings, local.sending, {
+    GODWIT_OUTBOUND_PASSWORD_SECRET = var.smarthost_password_secret
+    GODWIT_LOG_LEVEL                = var.log_level
+  })
+
+  sources = {
+    outbound = { queue = module.outbound.sources.jobs, batch = 10, concurrency = var.outbound_concurrency }
+    dead     = { queue = module.outbound.sources.dead, batch = 1, concurrency = 2 }
+  }
+}
+
+# Wakes mail whose time to be tried again has come.
+module "send_schedule" {
+  source        = "./modules/schedule"
+  name          = "${var.name}-outbound"
+  expression    = "rate(1 minute)"
+  function_name = module.send.name
+  function_arn  = module.send.arn
+}
+
 # There is a round a day. The other hours go on with one that takes longer than a call.
 module "sweep_schedule" {
   source        = "./modules/schedule"
@@ -117,7 +172,7 @@ module "answer" {
   log_days             = var.log_days
   key_arn              = module.storage.key_arn
   statements           = local.api_may
-  environment          = merge(local.settings, { GODWIT_LOG_LEVEL = var.log_level })
+  environment          = merge(local.settings, local.sending, { GODWIT_LOG_LEVEL = var.log_level })
 }
 
 module "api" {

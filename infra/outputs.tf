@@ -48,6 +48,31 @@ output "deliver_function" {
   value       = module.deliver.name
 }
 
+output "outbound_queue" {
+  description = "The queue of mail to other hosts."
+  value       = module.outbound.jobs.name
+}
+
+output "outbound_function" {
+  description = "The function that sends it."
+  value       = module.send.name
+}
+
+output "outbound_schedule" {
+  description = "The rule of EventBridge that calls it."
+  value       = module.send_schedule.name
+}
+
+output "egress_queue" {
+  description = "The queue of mail that 'godwit gateway egress' brings to other hosts."
+  value       = module.egress.jobs.name
+}
+
+output "sending" {
+  description = "The settings of sending, as variables of the environment."
+  value       = local.sending
+}
+
 output "compact_queue" {
   description = "The queue of accounts to be compacted."
   value       = module.compactions.jobs.name
@@ -76,6 +101,11 @@ output "api_function" {
 output "api_url" {
   description = "Where the API answers."
   value       = var.endpoint == "" ? module.api.url : "${var.endpoint}/_aws/execute-api/${module.api.id}/${module.api.stage}"
+}
+
+output "egress_policy" {
+  description = "ARN of the policy that the role of gateways needs besides where they are an egress."
+  value       = aws_iam_policy.egress.arn
 }
 
 output "gateways_policy" {

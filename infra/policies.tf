@@ -148,6 +148,78 @@ locals {
     },
   ])
 
+  # Mail is read, its record is kept and forgotten, and its sender is told by mail of ours.
+  # Keys of domains, routes and what other hosts ask of TLS are records, too.
+  send_mail = [
+    local.tables_key,
+    {
+      Sid      = "Records"
+      Effect   = "Allow"
+      Action   = ["dynamodb:BatchGetItem", "dynamodb:DeleteItem", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:Query"]
+      Resource = [module.storage.records.arn]
+    },
+    {
+      Sid      = "Due"
+      Effect   = "Allow"
+      Action   = ["dynamodb:Query"]
+      Resource = ["${module.storage.records.arn}/index/due"]
+    },
+    {
+      Sid      = "Mail"
+      Effect   = "Allow"
+      Action   = ["s3:AbortMultipartUpload", "s3:GetObject", "s3:PutObject"]
+      Resource = ["${module.storage.bucket.arn}/m/*"]
+    },
+    {
+      Sid      = "Bucket" # without it, S3 says that what isn't there is forbidden
+      Effect   = "Allow"
+      Action   = ["s3:ListBucket"]
+      Resource = [module.storage.bucket.arn]
+    },
+    {
+      Sid       = "KeyOfBlobs"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt", "kms:GenerateDataKey"]
+      Resource  = [module.storage.key_arn]
+      Condition = { StringEquals = { "kms:ViaService" = "s3.${var.region}.amazonaws.com" } }
+    },
+    {
+      Sid      = "Wake" # and what is left to another; a notification is a delivery
+      Effect   = "Allow"
+      Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
+      Resource = [module.queues.jobs.arn, module.outbound.jobs.arn, module.egress.jobs.arn]
+    },
+  ]
+
+  # Beside that, its jobs, and the password of the smarthost.
+  outbound_may = concat(local.send_mail, [
+    {
+      Sid      = "Jobs"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+      Resource = [module.outbound.jobs.arn, module.outbound.dead.arn]
+      }], var.smarthost_password_secret == "" ? [] : [{
+      Sid      = "Password"
+      Effect   = "Allow"
+      Action   = ["secretsmanager:GetSecretValue"]
+      Resource = [var.smarthost_password_secret]
+      }], var.smarthost_password_key == "" ? [] : [{
+      Sid       = "KeyOfPassword"
+      Effect    = "Allow"
+      Action    = ["kms:Decrypt"]
+      Resource  = [var.smarthost_password_key]
+      Condition = { StringEquals = { "kms:ViaService" = "secretsmanager.${var.region}.amazonaws.com" } }
+  }])
+
+  egress_may = concat(local.send_mail, [
+    {
+      Sid      = "Jobs"
+      Effect   = "Allow"
+      Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+      Resource = [module.egress.jobs.arn, module.egress.dead.arn]
+    },
+  ])
+
   api_may = concat(local.open_accounts, [
     local.ask_compaction,
     local.tell_watchers,
@@ -158,10 +230,10 @@ locals {
       Resource = [module.storage.records.arn]
     },
     {
-      Sid      = "Retry" # a parked job is sent again
+      Sid      = "Retry" # a parked job is sent again, mail to other hosts tried again
       Effect   = "Allow"
       Action   = ["sqs:GetQueueUrl", "sqs:SendMessage"]
-      Resource = [module.queues.jobs.arn]
+      Resource = [module.queues.jobs.arn, module.outbound.jobs.arn, module.egress.jobs.arn]
     },
     {
       Sid      = "Mail" # that keys for it move in and out
@@ -205,7 +277,7 @@ locals {
       Sid      = "Jobs"
       Effect   = "Allow"
       Action   = ["sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:SendMessage"]
-      Resource = [module.queues.jobs.arn]
+      Resource = [module.queues.jobs.arn, module.outbound.jobs.arn, module.egress.jobs.arn]
     },
     {
       Sid    = "Watch"
@@ -227,4 +299,10 @@ resource "aws_iam_policy" "gateways" {
   name        = "${var.name}-gateways-${var.region}"
   description = "What the gateways of the mail service ${var.name} may do"
   policy      = jsonencode({ Version = "2012-10-17", Statement = local.gateways_may })
+}
+
+resource "aws_iam_policy" "egress" {
+  name        = "${var.name}-egress-${var.region}"
+  description = "What the gateways of the mail service ${var.name} that bring mail to other hosts may do besides"
+  policy      = jsonencode({ Version = "2012-10-17", Statement = local.egress_may })
 }

@@ -88,6 +88,44 @@ variable "deliver_concurrency" {
   default     = 100
 }
 
+variable "hostname" {
+  description = "Name by which other hosts know the service: the one its mail servers greet with and its domains' MX records name."
+  type        = string
+  default     = "localhost"
+}
+
+variable "sending" {
+  description = "Settings of how mail goes to other hosts and of how names are looked up, in the words of the configuration file: { \"outbound.way\" = \"direct\" }. Gateways need the same."
+  type        = map(string)
+  default     = {}
+  validation {
+    condition     = alltrue([for key in keys(var.sending) : can(regex("^(outbound|dns)[.][a-z-]+$", key)) && !startswith(key, "outbound.password")])
+    error_message = "Only settings of outbound and dns are given so; the smarthost's password is smarthost_password_secret."
+  }
+}
+
+variable "smarthost_password_secret" {
+  description = "ARN of the secret of Secrets Manager that is the password by which to log in at the smarthost; only the function that sends may read it. Empty: none."
+  type        = string
+  default     = ""
+  validation {
+    condition     = var.smarthost_password_secret == "" || can(regex("^arn:[a-z-]+:secretsmanager:[a-z0-9-]+:[0-9]{12}:secret:[^*?]+$", var.smarthost_password_secret))
+    error_message = "It is the ARN of one secret, arn:aws:secretsmanager:REGION:ACCOUNT:secret:NAME-SUFFIX."
+  }
+}
+
+variable "smarthost_password_key" {
+  description = "ARN of the KMS key of that secret, if it has one of its own."
+  type        = string
+  default     = ""
+}
+
+variable "outbound_concurrency" {
+  description = "How many batches of mail to other hosts are sent at once by the function (2 to 1,000)."
+  type        = number
+  default     = 20
+}
+
 variable "history_window" {
   description = "How far back the past of an account can be told and restored: hours from 360h to 8784h."
   type        = string

@@ -68,6 +68,26 @@ override_resource {
   values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-compact-dead", id = "compact-dead" }
 }
 
+override_resource {
+  target = module.outbound.aws_sqs_queue.jobs
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-outbound", id = "outbound" }
+}
+
+override_resource {
+  target = module.outbound.aws_sqs_queue.dead
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-outbound-dead", id = "outbound-dead" }
+}
+
+override_resource {
+  target = module.egress.aws_sqs_queue.jobs
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-egress", id = "egress" }
+}
+
+override_resource {
+  target = module.egress.aws_sqs_queue.dead
+  values = { arn = "arn:aws:sqs:eu-west-1:123456789012:mail-egress-dead", id = "egress-dead" }
+}
+
 variables {
   name      = "mail"
   region    = "eu-west-1"
@@ -83,6 +103,58 @@ run "service" {
     condition     = output.api_url == "https://a1.execute-api.eu-west-1.amazonaws.com/godwit"
     error_message = "In AWS, the API's URL is AWS's."
   }
+}
+
+run "who_sends_reads_the_settings_and_one_secret" {
+  variables {
+    hostname                  = "mail.example.org"
+    sending                   = { "outbound.way" = "smarthost", "outbound.smarthost-tls" = "verified", "dns.servers" = "10.0.0.2" }
+    smarthost_password_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:smarthost-a1b2c3"
+    smarthost_password_key    = "arn:aws:kms:eu-west-1:123456789012:key/other"
+  }
+  assert {
+    condition     = output.sending == { GODWIT_HOSTNAME = "mail.example.org", GODWIT_OUTBOUND_WAY = "smarthost", GODWIT_OUTBOUND_SMARTHOST_TLS = "verified", GODWIT_DNS_SERVERS = "10.0.0.2" }
+    error_message = "Settings must become the variables that the programs read."
+  }
+  assert {
+    condition     = [for s in local.outbound_may : s.Resource if contains(s.Action, "secretsmanager:GetSecretValue")] == [["arn:aws:secretsmanager:eu-west-1:123456789012:secret:smarthost-a1b2c3"]]
+    error_message = "The function that sends must read the password, and no other secret."
+  }
+  assert {
+    condition     = [for s in local.outbound_may : s.Resource if s.Sid == "KeyOfPassword"] == [["arn:aws:kms:eu-west-1:123456789012:key/other"]]
+    error_message = "It must be able to decrypt it."
+  }
+  assert {
+    condition     = alltrue([for s in concat(local.egress_may, local.gateways_may, local.api_may, local.deliver_may) : !contains(s.Action, "secretsmanager:GetSecretValue")])
+    error_message = "Nobody else reads it."
+  }
+}
+
+run "without_a_password_no_secret_is_read" {
+  assert {
+    condition     = alltrue([for s in local.outbound_may : !contains(s.Action, "secretsmanager:GetSecretValue")])
+    error_message = "There is no secret to be read."
+  }
+  assert {
+    condition     = [for s in local.outbound_may : s.Resource if s.Sid == "Due"] == [["arn:aws:dynamodb:eu-west-1:123456789012:table/mail-records/index/due"]]
+    error_message = "What is due is found by the index."
+  }
+}
+
+run "a_password_is_no_setting" {
+  command = plan
+  variables {
+    sending = { "outbound.password" = "secret" }
+  }
+  expect_failures = [var.sending]
+}
+
+run "many_secrets_are_refused" {
+  command = plan
+  variables {
+    smarthost_password_secret = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:*"
+  }
+  expect_failures = [var.smarthost_password_secret]
 }
 
 run "the_sweep_alone_removes" {

@@ -255,7 +255,7 @@ func (d *deployment) variables() (map[string]string, error) {
 
 // haveFunctions tells early, and how to mend it, that there are no zips.
 func (d *deployment) haveFunctions() error {
-	for _, name := range []string{"deliver", "api", "compact", "sweep"} {
+	for _, name := range []string{"deliver", "api", "compact", "sweep", "outbound"} {
 		found, err := filepath.Glob(filepath.Join(d.functions, name+"-*.zip"))
 		if err != nil || len(found) == 0 {
 			return usage{fmt.Errorf("there is no %s in %s: 'make functions' builds the functions, --functions says where they are", name+"-*.zip", d.functions)}

@@ -10,7 +10,7 @@ import (
 func TestDeployRefusesBeforeItBegins(t *testing.T) {
 	t.Chdir(t.TempDir())
 	zips := t.TempDir()
-	for _, f := range []string{"deliver-arm64.zip", "api-arm64.zip", "compact-arm64.zip", "sweep-arm64.zip"} {
+	for _, f := range []string{"deliver-arm64.zip", "api-arm64.zip", "compact-arm64.zip", "sweep-arm64.zip", "outbound-arm64.zip"} {
 		if err := os.WriteFile(filepath.Join(zips, f), nil, 0o600); err != nil {
 			t.Fatal(err)
 		}

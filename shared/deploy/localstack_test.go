@@ -21,7 +21,7 @@ import (
 func functions(t *testing.T) (folder string) {
 	t.Helper()
 	folder = t.TempDir()
-	for _, name := range []string{"deliver-amd64.zip", "api-amd64.zip", "compact-amd64.zip", "sweep-amd64.zip"} {
+	for _, name := range []string{"deliver-amd64.zip", "api-amd64.zip", "compact-amd64.zip", "sweep-amd64.zip", "outbound-amd64.zip"} {
 		f, err := os.Create(filepath.Join(folder, name))
 		ok(t, err)
 		z := zip.NewWriter(f)

@@ -57,5 +57,11 @@ func (o Outputs) Environment() []string {
 			env = append(env, v.name+"="+o[v.output])
 		}
 	}
+	var sending map[string]string
+	if json.Unmarshal([]byte(o["sending"]), &sending) == nil {
+		for _, name := range sorted(sending) {
+			env = append(env, name+"="+sending[name])
+		}
+	}
 	return env
 }

@@ -1,14 +1,14 @@
 // Command bootstrap is functions/api as a Lambda, of the runtime provided.al2023, behind
 // an API gateway of the REST kind (v1) that passes requests on as they are. Its settings are
 // a gateway's as far as they say where things are in AWS: GODWIT_AWS_NAME,
-// GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; GODWIT_HISTORY_WINDOW and GODWIT_LOG_LEVEL.
+// GODWIT_AWS_BUCKET, GODWIT_AWS_KEY; GODWIT_HISTORY_WINDOW, GODWIT_LOG_LEVEL, GODWIT_HOSTNAME,
+// GODWIT_OUTBOUND_WAY and those of dns.
 package main
 
 import (
 	"context"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"os"
 	"time"
@@ -24,7 +24,9 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/ports"
 	"github.com/godwit-mail/godwit/shared/quota"
+	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
+	"github.com/godwit-mail/godwit/shared/signing"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
 
@@ -38,19 +40,28 @@ func main() {
 	if err != nil {
 		fail(log, err)
 	}
-	lambda.Start(lambdaio.Proxy(handler(aws.Set, st.HistoryWindow, log), log))
+	lambda.Start(lambdaio.Proxy(handler(aws.Set, st, log), log))
 }
 
-func handler(p ports.Set, window time.Duration, log *slog.Logger) http.Handler {
+func handler(p ports.Set, st *settings.Settings, log *slog.Logger) http.Handler {
+	window := st.HistoryWindow
 	accounts := account.New(account.Config{Journal: p.Journal, Notify: p.Notify, Blobs: blob.Store{Driver: p.Blobs}, Log: log,
 		Compact: compaction.Asker(p.Queue), Window: window})
+	names := resolver.New(resolver.Config{Servers: st.DNSServers, Timeout: st.DNSTimeout, Cache: st.DNSCache, Validating: st.DNSValidating, Now: wall})
 	mux := http.NewServeMux()
 	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Grace: window, Now: wall, Log: log,
-		LookupTXT: net.DefaultResolver.LookupTXT})
+		LookupTXT: resolver.Net{Resolver: names}.LookupTXT})
+	mails := &spool.Spool{Records: p.Records, Queue: p.Queue, Wakes: cloud.SendQueue(st.OutboundWay), Now: wall}
+	var outgoing *spool.Spool
+	if st.OutboundWay != settings.OutboundOff {
+		outgoing = mails
+	}
 	mux.Handle("/", api.New(api.Config{
 		Directory: dir,
 		Records:   p.Records,
-		Spool:     api.Parked(&spool.Spool{Records: p.Records, Queue: p.Queue, Now: wall}, window),
+		Spool:     api.Parked(mails, window),
+		Outgoing:  outgoing,
+		DNS:       &api.DNS{Keys: &signing.Keys{Records: p.Records, Resolver: names, Now: wall}, Resolver: names, Host: st.Hostname},
 		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Blobs: blob.Store{Driver: p.Blobs}, Now: wall, Log: log}),
 		Mail:      &api.Mail{Accounts: accounts, Blobs: blob.Store{Driver: p.Blobs}},
 		Now:       wall,

@@ -19,6 +19,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/ports/portstest"
+	"github.com/godwit-mail/godwit/shared/settings"
 )
 
 // gateway is an API gateway with functions behind it, each of which knows only what is in
@@ -36,13 +37,14 @@ func newGateway(t *testing.T) *gateway {
 	w.Clock.Advance(time.Since(w.Clock.Now())) // the functions have the machine's clock
 	log := slog.New(slog.DiscardHandler)
 	g := &gateway{t: t, remote: "192.0.2.1"}
+	st, _, err := settings.Load(settings.Gateway, "", nil, map[string]string{"aws-bucket": "b", "outbound-way": "direct", "hostname": "mail.one.test"})
+	ok(t, err)
 	for range 2 {
-		g.functions = append(g.functions, lambda.NewHandler(lambdaio.Proxy(handler(w.Set, 30*24*time.Hour, log), log)))
+		g.functions = append(g.functions, lambda.NewHandler(lambdaio.Proxy(handler(w.Set, st, log), log)))
 	}
 	accounts := account.New(account.Config{Journal: w.Journal})
 	dir := directory.New(directory.Config{Records: w.Records, Accounts: directory.Journals(accounts), Now: time.Now, Log: log})
 	service := directory.ServiceScope("setup")
-	var err error
 	_, g.key, err = dir.CreateMailKey(t.Context(), service, "", "", "first")
 	ok(t, err)
 	_, err = dir.CreateTenant(t.Context(), service, "one")
