@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -61,6 +62,7 @@ type downState struct {
 const (
 	maxIdle   = 4                // that wait for more mail
 	idleTime  = 20 * time.Second // so long
+	maxAside  = 5                // recipients at whose name a host goes away, and is asked for the others
 	perConn   = 100              // messages on one connection
 	downTime  = 5 * time.Minute  // in which a domain is not asked again whose hosts are all down
 	maxDown   = 10_000
@@ -106,54 +108,85 @@ func (s *Sender) Send(ctx context.Context, domain string, e Envelope, open func(
 	if err := s.isDown(key, usual); err != nil { // it was found to be while this waited
 		return fill(err)
 	}
-	if usual {
-		c := s.take(key)
-		if c != nil {
-			s.turns.spoke(key)
+	pending := make([]int, len(e.To)) // of whom no host has said anything yet
+	for i := range pending {
+		pending[i] = i
+	}
+	// try sends on a connection, and tells whether there is nothing left to be said.
+	try := func(c *parked) bool {
+		s.turns.spoke(key)
+		some := e
+		some.To = make([]Recipient, len(pending))
+		for i, at := range pending {
+			some.To[i] = e.To[at]
 		}
-		if c != nil && s.over(ctx, c, key, e, open, results) {
+		said, ended := s.over(ctx, c, key, some, open)
+		left := pending[:0:0]
+		for i, at := range pending {
+			results[at] = said[i]
+			if _, is := said[i].Err.(Reply); !is {
+				left = append(left, at)
+			}
+		}
+		pending = left
+		return ended || len(pending) == 0
+	}
+	if usual {
+		if c := s.take(key); c != nil && try(c) {
 			return results
 		}
 	}
+	last := error(kinds.Errorf(kinds.Unavailable, "relay: no host of the domain could be reached"))
+	rest := func(err error) []Result {
+		for _, at := range pending {
+			results[at] = Result{Err: err}
+		}
+		return results
+	}
 	sts, err := s.policy(ctx, domain, &e)
 	if err != nil {
-		return fill(err)
+		return rest(err)
 	}
 	targets, err := s.targets(ctx, domain)
 	if err != nil {
-		return fill(err)
+		return rest(err)
 	}
-	last := error(kinds.Errorf(kinds.Unavailable, "relay: no host of the domain could be reached"))
-	for i, t := range targets {
-		c, err := s.connect(ctx, domain, sts, t, &e)
+	for i, again := 0, 0; i < len(targets); i++ {
+		c, err := s.connect(ctx, domain, sts, targets[i], &e)
 		if err != nil {
 			if i == 0 || kinds.Of(err).Temporary() || !kinds.Of(last).Temporary() { // what may be otherwise later counts
 				last = err
 			}
 			continue
 		}
-		s.turns.spoke(key)
-		if s.over(ctx, &parked{Conn: c, loose: e.TLSOptional}, key, e, open, results) {
+		before := len(pending)
+		if try(&parked{Conn: c, loose: e.TLSOptional}) {
 			return results
 		}
-		last = results[0].Err
+		last = results[pending[0]].Err
+		if len(pending) < before && again < maxAside {
+			// It went away at the name of one of them (421): the others are not to wait for him.
+			again++
+			i--
+		}
 	}
-	if usual {
+	if usual && len(pending) == len(e.To) {
 		s.failed(key, last)
 	}
-	return fill(last)
+	return rest(last)
 }
 
-// over sends on a connection. It is false when the connection broke before the message
-// was begun, so that another may be tried.
-func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, open func() (io.ReadCloser, error), results []Result) bool {
+// over sends on a connection. ended is false when the connection broke before the message
+// was begun, so that those of whom nothing was said may be tried on another.
+func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, open func() (io.ReadCloser, error)) (results []Result, ended bool) {
+	results = make([]Result, len(e.To))
 	body, err := open()
 	if err != nil {
 		c.Quit()
 		for i := range results {
 			results[i] = Result{Err: err}
 		}
-		return true
+		return results, true
 	}
 	defer body.Close()
 	said, alive := c.Send(ctx, e, body)
@@ -162,10 +195,11 @@ func (s *Sender) over(ctx context.Context, c *parked, key string, e Envelope, op
 	}
 	if alive {
 		s.park(key, c)
-		return true
+		return results, true
 	}
 	c.Abort()
-	return c.begun || ctx.Err() != nil || errors.Is(said[0], errLineEnd)
+	broken := slices.ContainsFunc(said, func(err error) bool { return errors.Is(err, errLineEnd) })
+	return results, c.begun || ctx.Err() != nil || broken
 }
 
 // name is what a host is called in reports.
