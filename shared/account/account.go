@@ -27,7 +27,7 @@ type core struct {
 	// Opened by a compaction, which needs little of a mailbox: others read all of one whose
 	// messages they need to open the account, for it will be selected.
 	sparing bool
-	tail    []*Entry // what such a one has read, of which it makes a snapshot
+	tail    []*Entry // what such a one has come to know since the last snapshot
 
 	// Changed by whoever holds the account's lock.
 	state   atomic.Pointer[State]    // nil until read
@@ -90,6 +90,9 @@ func (c *core) enter(ctx context.Context, ask bool) error {
 		return err
 	}
 	defer unlock()
+	if ask {
+		c.sparing, c.tail = false, nil
+	}
 	if _, err = c.refresh(ctx); err != nil {
 		return err
 	}
@@ -100,6 +103,15 @@ func (c *core) enter(ctx context.Context, ask bool) error {
 		c.askIfOverdue(ctx)
 	}
 	return nil
+}
+
+// collect keeps entries for the next snapshot, so that they need not be read for it again.
+func (c *core) collect(list ...*Entry) {
+	if len(c.tail)+len(list) > maxTail {
+		c.tail = nil
+	} else if c.sparing {
+		c.tail = append(c.tail, list...)
+	}
 }
 
 // Close gives the account back; its state may stay in memory. Closing twice is fine.

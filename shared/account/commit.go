@@ -196,6 +196,9 @@ func (s *Store) written(p journal.Partition, e *Entry, next *State, now time.Tim
 	s.note(p, Head{Seq: e.Seq, Time: e.Time, Standing: e.Standing, read: now})
 	s.mu.Lock()
 	c := s.accounts[p]
+	if c != nil && c.refs == 0 {
+		c = nil // nobody has it open: whoever opens it folds all that it missed at once
+	}
 	s.mu.Unlock()
 	if c == nil {
 		return
@@ -217,5 +220,6 @@ func (s *Store) written(p journal.Partition, e *Entry, next *State, now time.Tim
 	for _, r := range e.records() {
 		s.keep(p, r.ref, &r.content)
 	}
+	c.collect(e)
 	c.publish(next, now)
 }

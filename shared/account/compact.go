@@ -83,7 +83,7 @@ func (c *core) compact(ctx context.Context, whole bool) (done Compacted, err err
 // finish puts the snapshot together, stores it and has an entry say where it is.
 func (c *core) finish(ctx context.Context, d *draft) (done Compacted, err error) {
 	var records []record
-	if n := len(d.tail); n > 0 && d.tail[0].Seq == d.prev.seq()+1 && d.tail[n-1].Seq == d.state.seq {
+	if n := len(d.tail); n > 0 && d.tail[0].Seq == d.prev.seq()+1 && d.tail[n-1].Seq == d.state.seq && uint64(n) == d.state.seq-d.prev.seq() {
 		for _, e := range d.tail {
 			records = append(records, e.records()...)
 		}
@@ -131,8 +131,7 @@ func (c *core) draft(ctx context.Context, whole, force bool) (*draft, error) {
 			return nil, err
 		}
 	}
-	state, tail := c.state.Load(), c.tail
-	c.tail = nil
+	state := c.state.Load()
 	prev, err := c.newest(ctx, state.standing.Snapshot)
 	if err != nil {
 		return nil, err
@@ -140,6 +139,8 @@ func (c *core) draft(ctx context.Context, whole, force bool) (*draft, error) {
 	if state.standing.Closed != "" || state.seq-prev.seq() < minTail && !force {
 		return nil, nil
 	}
+	tail := c.tail
+	c.tail = nil
 	return &draft{store: c.store, ref: c.ref, prev: prev, replaces: state.standing.Snapshot, state: state.Clone(), tail: tail,
 		whole: whole, read: c.recordsSince}, nil
 }

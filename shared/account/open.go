@@ -16,7 +16,8 @@ const (
 	// longTail is after how many entries since the last snapshot whoever opens the account
 	// asks for a new one, should the writers' asking have been lost.
 	longTail = 512
-	maxLoads = 4 // of an account that is trimmed meanwhile
+	maxTail  = 2 * openTail // entries that are kept for a snapshot
+	maxLoads = 4            // of an account that is trimmed meanwhile
 )
 
 // gap is the error of a fold that lacks entries: they were trimmed, or are lost.
@@ -215,6 +216,7 @@ func (c *core) refresh(ctx context.Context) (missed []*Entry, err error) {
 		}
 	}
 	c.store.note(c.part, Head{Seq: next.seq, Time: next.time, Standing: next.standing, read: now})
+	c.collect(missed...)
 	c.publish(next, now)
 	return missed, nil
 }
