@@ -27,6 +27,22 @@ type Account struct {
 	Created   time.Time `json:"created"`
 }
 
+// Sending is what an account may send, beside its settings.
+type Sending struct {
+	Identities []string  `json:"identities" nullable:"false" doc:"Addresses, and domains as *@domain, that it may send as beside its own."`
+	Held       bool      `json:"held" doc:"Its mail to other hosts is held."`
+	Since      time.Time `json:"since,omitzero"`
+	Reason     string    `json:"reason,omitempty"`
+}
+
+func viewSending(a directory.Account) Sending {
+	v := Sending{Identities: append([]string{}, a.Identities...)}
+	if a.Stopped != nil {
+		v.Held, v.Since, v.Reason = true, directory.Time(a.Stopped.At), a.Stopped.Reason
+	}
+	return v
+}
+
 // AccountUse is an account and what it holds.
 type AccountUse struct {
 	Account

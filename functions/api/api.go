@@ -99,6 +99,7 @@ func (s *server) register(api huma.API) {
 	s.accounts(api)
 	s.deleted(api)
 	s.passwords(api)
+	s.sending(api)
 	s.aliases(api)
 	s.groups(api)
 	s.keys(api)

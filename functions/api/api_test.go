@@ -79,11 +79,13 @@ func TestSettingsInherit(t *testing.T) {
 	}
 	put(w.root, "/v1/settings", `{"quota":1000}`)
 	put(w.one, "/v1/tenants/one/settings", `{"quota":2000,"subaddresses":false,"openid":{"issuer":"https://id.one.test","audience":"mail"}}`)
-	put(w.one, "/v1/domains/one.test/settings", `{"protocols":["imap"]}`)
+	put(w.one, "/v1/domains/one.test/settings", `{"protocols":["imap"],"sending":{"messages_day":9}}`)
 	effective := func(quota float64, scram bool) map[string]any {
 		return map[string]any{"quota": quota, "messages": 0.0, "domain_quota": 0.0, "domain_messages": 0.0, "tenant_quota": 0.0,
 			"tenant_messages": 0.0, "quota_warnings": true, "protocols": []any{"imap"}, "scram": scram, "subaddresses": false,
-			"openid": map[string]any{"issuer": "https://id.one.test", "audience": "mail"}}
+			"openid": map[string]any{"issuer": "https://id.one.test", "audience": "mail"}, "from_check": true, "sent_copy": false,
+			"sending": map[string]any{"messages_day": 9.0}, "domain_sending": map[string]any{}, "tenant_sending": map[string]any{},
+			"brake": map[string]any{"failures": 50.0, "of": 50.0, "burst": 1000.0, "factor": 5.0}}
 	}
 	want := map[string]any{"own": map[string]any{"scram": false}, "effective": effective(2000, false)}
 	equal(t, "the account's settings", w.must(200, w.one, "GET", "/v1/accounts/ann@one.test/settings", "").body, want)
@@ -91,6 +93,8 @@ func TestSettingsInherit(t *testing.T) {
 	equal(t, "effective", a.body["effective"], any(effective(0, true)))
 	w.must(422, w.one, "PUT", "/v1/domains/one.test/settings", `{"protocols":["telnet"]}`, "If-Match", "*")
 	w.must(422, w.one, "PUT", "/v1/domains/one.test/settings", `{"colour":"blue"}`, "If-Match", "*")
+	w.must(422, w.one, "PUT", "/v1/accounts/ann@one.test/settings", `{"tenant_sending":{"messages_day":9}}`, "If-Match", "*")
+	w.must(422, w.one, "PUT", "/v1/domains/one.test/settings", `{"brake":{"failures":101,"of":1,"burst":1,"factor":1}}`, "If-Match", "*")
 	w.must(403, w.one, "PUT", "/v1/settings", `{"quota":1}`, "If-Match", "*")
 	for _, bad := range []string{`{"issuer":"https://id.one.test"}`, `{"issuer":"ftp://id.one.test","audience":"x"}`, `{"issuer":"https://a@id.one.test","audience":"x"}`, `{"issuer":"","audience":"x"}`} {
 		w.must(422, w.one, "PUT", "/v1/domains/one.test/settings", `{"openid":`+bad+`}`, "If-Match", "*")

@@ -21,7 +21,29 @@ type Settings struct {
 	Protocols      *[]string `json:"protocols,omitempty" maxItems:"3" enum:"submission,imap,pop3" doc:"What an account may log in with."`
 	Scram          *bool     `json:"scram,omitempty" doc:"Keep a SCRAM-SHA-256 verifier beside the hash of each password that is set from then on."`
 	Subaddresses   *bool     `json:"subaddresses,omitempty" doc:"Take user+tag as user."`
+	FromCheck      *bool     `json:"from_check,omitempty" doc:"Refuse what an account sends with authors that are neither its addresses nor its identities."`
+	SentCopy       *bool     `json:"sent_copy,omitempty" doc:"Put what an account sends into its mailbox for sent mail. Not for programs that do it themselves."`
+	Sending        *Rate     `json:"sending,omitempty" doc:"How much an account may send."`
+	DomainSending  *Rate     `json:"domain_sending,omitempty" doc:"How much all accounts of a domain may send together. Set where domain_quota can be."`
+	TenantSending  *Rate     `json:"tenant_sending,omitempty" doc:"How much all accounts of a tenant may send together. Set where tenant_quota can be."`
+	Brake          *Brake    `json:"brake,omitempty" doc:"When an account's mail to other hosts is held until somebody has looked."`
 	OpenID         *OpenID   `json:"openid,omitempty" doc:"Whose tokens let accounts in, by OAUTHBEARER and XOAUTH2. Not of an account."`
+}
+
+// Rate is how much may be sent in a clock hour and in a day (UTC); 0 is any number.
+type Rate struct {
+	MessagesHour   int64 `json:"messages_hour,omitempty" minimum:"0"`
+	MessagesDay    int64 `json:"messages_day,omitempty" minimum:"0"`
+	RecipientsHour int64 `json:"recipients_hour,omitempty" minimum:"0"`
+	RecipientsDay  int64 `json:"recipients_day,omitempty" minimum:"0"`
+}
+
+// Brake says when an account's mail to other hosts is held.
+type Brake struct {
+	Failures int64 `json:"failures" minimum:"0" maximum:"100" doc:"Percentage of a day's recipients that fail; 0: none does it."`
+	Of       int64 `json:"of" minimum:"0" doc:"Of at least so many recipients."`
+	Burst    int64 `json:"burst" minimum:"0" doc:"Recipients in an hour that are too many; 0: none are."`
+	Factor   int64 `json:"factor" minimum:"0" doc:"If they are more than so many times those of the busiest of the seven days before."`
 }
 
 // OpenID is an OpenID provider.
@@ -44,6 +66,12 @@ type Effective struct {
 	Scram          bool     `json:"scram"`
 	Subaddresses   bool     `json:"subaddresses"`
 	OpenID         OpenID   `json:"openid"`
+	FromCheck      bool     `json:"from_check"`
+	SentCopy       bool     `json:"sent_copy"`
+	Sending        Rate     `json:"sending"`
+	DomainSending  Rate     `json:"domain_sending"`
+	TenantSending  Rate     `json:"tenant_sending"`
+	Brake          Brake    `json:"brake"`
 }
 
 // LevelSettings are the settings of the service, a tenant, a domain or an account.
@@ -55,17 +83,22 @@ type LevelSettings struct {
 func (v *Settings) settings() directory.Settings {
 	return directory.Settings{Quota: v.Quota, Messages: v.Messages, DomainQuota: v.DomainQuota, DomainMessages: v.DomainMessages,
 		TenantQuota: v.TenantQuota, TenantMessages: v.TenantMessages, Warnings: v.QuotaWarnings,
-		Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses, OpenID: (*directory.OpenID)(v.OpenID)}
+		Protocols: v.Protocols, Scram: v.Scram, Subaddresses: v.Subaddresses, OpenID: (*directory.OpenID)(v.OpenID),
+		FromCheck: v.FromCheck, SentCopy: v.SentCopy, Sending: (*directory.Rate)(v.Sending), DomainSending: (*directory.Rate)(v.DomainSending),
+		TenantSending: (*directory.Rate)(v.TenantSending), Brake: (*directory.Brake)(v.Brake)}
 }
 
 func viewSettings(own directory.Settings, e directory.Effective) LevelSettings {
 	return LevelSettings{
 		Settings{Quota: own.Quota, Messages: own.Messages, DomainQuota: own.DomainQuota, DomainMessages: own.DomainMessages,
 			TenantQuota: own.TenantQuota, TenantMessages: own.TenantMessages, QuotaWarnings: own.Warnings,
-			Protocols: own.Protocols, Scram: own.Scram, Subaddresses: own.Subaddresses, OpenID: (*OpenID)(own.OpenID)},
+			Protocols: own.Protocols, Scram: own.Scram, Subaddresses: own.Subaddresses, OpenID: (*OpenID)(own.OpenID),
+			FromCheck: own.FromCheck, SentCopy: own.SentCopy, Sending: (*Rate)(own.Sending), DomainSending: (*Rate)(own.DomainSending),
+			TenantSending: (*Rate)(own.TenantSending), Brake: (*Brake)(own.Brake)},
 		Effective{Quota: e.Account.Bytes, Messages: e.Account.Messages, DomainQuota: e.Domain.Bytes, DomainMessages: e.Domain.Messages,
 			TenantQuota: e.Tenant.Bytes, TenantMessages: e.Tenant.Messages, QuotaWarnings: e.Warnings,
-			Protocols: append([]string{}, e.Protocols...), Scram: e.Scram, Subaddresses: e.Subaddresses, OpenID: OpenID(e.OpenID)}}
+			Protocols: append([]string{}, e.Protocols...), Scram: e.Scram, Subaddresses: e.Subaddresses, OpenID: OpenID(e.OpenID),
+			FromCheck: e.FromCheck, SentCopy: e.SentCopy, Sending: Rate(e.Sending), DomainSending: Rate(e.DomainSending), TenantSending: Rate(e.TenantSending), Brake: Brake(e.Brake)}}
 }
 
 // NewSettings replace those of one level.

@@ -32,6 +32,12 @@ func (s *session) accept() {
 	}
 	ctx, cancel := context.WithTimeout(s.ctx, commitTime)
 	defer cancel()
+	if s.user != nil {
+		if err := handover.Authors(ctx, s.cfg.Directory, s.user, t.in.Authors(), &sum); err != nil {
+			s.refuseMessage(forAuthor(err), err)
+			return
+		}
+	}
 	owners := make([]string, len(t.accounts), len(t.accounts)+1)
 	for i, r := range t.accounts {
 		owners[i] = string(r.Account.ID)

@@ -67,7 +67,7 @@ const (
 // Directory is what the gateway asks the directory; *directory.Directory answers.
 type Directory interface {
 	Resolve(ctx context.Context, addr address.Address) (*directory.Resolution, error)
-	MaySendAs(ctx context.Context, id *directory.Identity, addr address.Address) (bool, error)
+	handover.Senders
 }
 
 // Accounts is what it asks about accounts; *account.Store answers.

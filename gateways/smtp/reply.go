@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/kinds"
 )
 
@@ -76,6 +77,14 @@ var (
 // againstPolicy refuses what the domain of its author says is not his.
 func againstPolicy(domain string) reply {
 	return reply{550, "5.7.1", "The DMARC policy of " + domain + " has this message rejected"}
+}
+
+// forAuthor is the reply to a message whose author may not be, or isn't known, to be the user.
+func forAuthor(err error) reply {
+	if no, is := errors.AsType[*handover.NotAuthor](err); is {
+		return reply{550, "5.7.1", no.Error()}
+	}
+	return tryLater
 }
 
 // write appends the reply as it goes over the wire.

@@ -130,7 +130,7 @@ func (d *Directory) above(ctx context.Context, dom Domain) (levels, error) {
 
 func accountFrom(key string, e entry, version uint64) Account {
 	return Account{Ref: e.Account, Address: key, Domain: domainOf(key), Tag: tag(e.Created, version), Created: e.Created,
-		Name: e.Name, Suspended: e.Suspended, Settings: e.Settings, AppPasswords: e.Apps, Public: e.Public}
+		Name: e.Name, Suspended: e.Suspended, Settings: e.Settings, AppPasswords: e.Apps, Public: e.Public, Identities: e.Identities, Stopped: e.Stopped}
 }
 
 // object reads what is at an address, if it is of the kind and in the scope.

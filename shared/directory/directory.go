@@ -56,6 +56,7 @@ type Directory struct {
 	lookupTXT func(ctx context.Context, name string) ([]string, error)
 	resolved  *cache[*Resolution]    // by address
 	members   *cache[*Resolution]    // of groups, by their addresses
+	senders   *cache[Sender]         // by account id
 	scopes    *cache[any]            // Service, Tenant and Domain by record key
 	routes    *cache[[]Route]        // by tenant, with those of the service
 	salts     atomic.Pointer[[]byte] // key of the salts of those who aren't there
@@ -66,7 +67,7 @@ func New(c Config) *Directory {
 	return &Directory{
 		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords, c.Now), lookupTXT: c.LookupTXT, graceTime: c.Grace,
 		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
-		members: newCache[*Resolution](c.Now, maxResolved), routes: newCache[[]Route](c.Now, maxScopes),
+		members: newCache[*Resolution](c.Now, maxResolved), senders: newCache[Sender](c.Now, maxScopes), routes: newCache[[]Route](c.Now, maxScopes),
 	}
 }
 

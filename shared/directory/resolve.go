@@ -149,24 +149,3 @@ func (d *Directory) servicePostmaster(ctx context.Context) (*Resolution, error) 
 func (d *Directory) follow(ctx context.Context, l *lookup, name string) (*Resolution, error) {
 	return d.expand(ctx, l, entry{Tenant: l.domain.Tenant, Kind: kindGroup, Targets: []string{name}})
 }
-
-// MaySendAs tells whether id may use addr as reverse-path: the account's own address,
-// with any +tag, and aliases that lead to it alone.
-func (d *Directory) MaySendAs(ctx context.Context, id *Identity, addr address.Address) (bool, error) {
-	base, _, _ := addr.Subaddress()
-	if addr.Key() == id.Address || base.Key() == id.Address {
-		return true, nil
-	}
-	if addr.Domain == "" {
-		return false, nil
-	}
-	r, err := d.Resolve(ctx, addr)
-	if err != nil {
-		switch kinds.Of(err) {
-		case kinds.NotFound, kinds.Denied, kinds.Suspended, kinds.Invalid, kinds.Limit:
-			return false, nil
-		}
-		return false, err
-	}
-	return r.sole && len(r.Recipients) == 1 && r.Recipients[0].Account.ID == id.Account.ID, nil
-}

@@ -2,6 +2,7 @@ package directory_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -233,5 +234,62 @@ func TestMaySendAs(t *testing.T) {
 	}
 	if ok, err := w.MaySendAs(w.ctx, id, address.Address{}); ok || err != nil {
 		t.Errorf("null sender: %v, %v", ok, err)
+	}
+}
+
+// An account may send as what was given to it, which is only what is its tenant's.
+func TestIdentitiesAreGiven(t *testing.T) {
+	w := newWorld(t)
+	ann, _ := w.account("ann@one.test"), w.account("boss@one.test")
+	give := func(list ...string) error {
+		_, err := w.Identities(w.ctx, root, ann.Address, "", func([]string) []string { return list })
+		return err
+	}
+	porttest.Kind(t, give("x@two.test"), kinds.Invalid)
+	porttest.Kind(t, give("*@foreign.test"), kinds.Invalid)
+	porttest.Kind(t, give("no address"), kinds.Invalid)
+	porttest.OK(t, give("Boss@one.test", "*@also.test", "boss@one.test"))
+	if a, err := w.Account(w.ctx, root, ann.Address); err != nil || !slices.Equal(a.Identities, []string{"*@also.test", "boss@one.test"}) {
+		t.Errorf("%v, %v", a.Identities, err)
+	}
+	id := &directory.Identity{Account: ann.Ref, Tenant: "one", Domain: "one.test", Address: ann.Address}
+	may := func(want bool, addrs ...string) {
+		t.Helper()
+		for _, addr := range addrs {
+			got, err := w.MaySendAs(w.ctx, id, mustParse(t, addr))
+			porttest.OK(t, err)
+			if got != want {
+				t.Errorf("%s: %v, want %v", addr, got, want)
+			}
+		}
+	}
+	may(true, "boss@one.test", "boss+x@one.test", "anybody@also.test", "ann@one.test")
+	may(false, "bob@one.test", "x@two.test")
+	porttest.OK(t, w.DeleteDomain(w.ctx, root, "also.test", ""))
+	may(false, "anybody@also.test")
+	porttest.OK(t, give())
+	may(false, "boss@one.test")
+}
+
+func TestSendingIsStoppedAndLetGo(t *testing.T) {
+	w := newWorld(t)
+	ann := w.account("ann@one.test")
+	id := &directory.Identity{Account: ann.Ref, Tenant: "one", Domain: "one.test", Address: ann.Address}
+	for _, step := range []struct {
+		stop    *directory.Stop
+		changed bool
+		reason  string
+	}{{&directory.Stop{Reason: "a"}, true, "a"}, {&directory.Stop{Reason: "b"}, false, "a"}, {nil, true, ""}, {nil, false, ""}} {
+		_, changed, err := w.StopSending(w.ctx, root, ann.Address, step.stop)
+		porttest.OK(t, err)
+		s, err := w.Directory.Sender(w.ctx, id)
+		porttest.OK(t, err)
+		reason := ""
+		if s.Stopped != nil {
+			reason = s.Stopped.Reason
+		}
+		if changed != step.changed || reason != step.reason {
+			t.Errorf("%+v: changed %v, stopped for %q", step, changed, reason)
+		}
 	}
 }

@@ -34,6 +34,16 @@ type Settings struct {
 	// OpenID says whose tokens let accounts in. An account itself can't have it: what a
 	// client is told of it must not depend on whether the account is there.
 	OpenID *OpenID `cbor:"11,keyasint,omitempty"`
+	// FromCheck refuses mail of accounts whose authors are others.
+	FromCheck *bool `cbor:"12,keyasint,omitempty"`
+	// SentCopy puts what an account sends into its mailbox for sent mail.
+	SentCopy *bool `cbor:"13,keyasint,omitempty"`
+	// Sending is how much an account may send; DomainSending and TenantSending, set where
+	// DomainQuota and TenantQuota can be, how much all together may.
+	Sending       *Rate  `cbor:"14,keyasint,omitempty"`
+	DomainSending *Rate  `cbor:"15,keyasint,omitempty"`
+	TenantSending *Rate  `cbor:"16,keyasint,omitempty"`
+	Brake         *Brake `cbor:"17,keyasint,omitempty"`
 }
 
 // Effective are settings after inheritance.
@@ -46,6 +56,10 @@ type Effective struct {
 	Scram        bool
 	Subaddresses bool
 	OpenID       OpenID
+
+	FromCheck, SentCopy                   bool
+	Sending, DomainSending, TenantSending Rate
+	Brake                                 Brake
 }
 
 // AllProtocols is what Protocols may name.
@@ -53,7 +67,7 @@ func AllProtocols() []string { return []string{Submission, IMAP, POP3} }
 
 // Inherit applies settings from the service downwards to the defaults.
 func Inherit(levels ...Settings) Effective {
-	e := Effective{Warnings: true, Protocols: AllProtocols(), Scram: true, Subaddresses: true}
+	e := Effective{Warnings: true, Protocols: AllProtocols(), Scram: true, Subaddresses: true, FromCheck: true, Brake: DefaultBrake}
 	for _, s := range levels {
 		inherit(&e.Account.Bytes, s.Quota)
 		inherit(&e.Account.Messages, s.Messages)
@@ -66,6 +80,12 @@ func Inherit(levels ...Settings) Effective {
 		inherit(&e.Scram, s.Scram)
 		inherit(&e.Subaddresses, s.Subaddresses)
 		inherit(&e.OpenID, s.OpenID)
+		inherit(&e.FromCheck, s.FromCheck)
+		inherit(&e.SentCopy, s.SentCopy)
+		inherit(&e.Sending, s.Sending)
+		inherit(&e.DomainSending, s.DomainSending)
+		inherit(&e.TenantSending, s.TenantSending)
+		inherit(&e.Brake, s.Brake)
 	}
 	return e
 }
@@ -95,6 +115,17 @@ func (s Settings) check(at level) error {
 	if at > ofTenant && (s.TenantQuota != nil || s.TenantMessages != nil) || at > ofDomain && (s.DomainQuota != nil || s.DomainMessages != nil) {
 		return kinds.Errorf(kinds.Invalid, "directory: a quota of a whole domain or tenant is set at it or above")
 	}
+	for _, r := range []*Rate{s.Sending, s.DomainSending, s.TenantSending} {
+		if r != nil && min(r.MessagesHour, r.MessagesDay, r.RecipientsHour, r.RecipientsDay) < 0 {
+			return kinds.Errorf(kinds.Invalid, "directory: a limit of what is sent can't be negative")
+		}
+	}
+	if at > ofTenant && s.TenantSending != nil || at > ofDomain && s.DomainSending != nil {
+		return kinds.Errorf(kinds.Invalid, "directory: what a whole domain or tenant may send is set at it or above")
+	}
+	if b := s.Brake; b != nil && (min(b.Failures, b.Of, b.Burst, b.Factor) < 0 || b.Failures > 100) {
+		return kinds.Errorf(kinds.Invalid, "directory: a brake has a percentage, and numbers that can't be negative")
+	}
 	if s.OpenID != nil {
 		if at == ofAccount {
 			return kinds.Errorf(kinds.Invalid, "directory: an OpenID provider is set at a domain or above")
@@ -122,11 +153,11 @@ func checkProtocols(p []string) error {
 // changesDomain tells whether two settings differ in what all accounts of a domain may
 // hold together; changesTenant, of a tenant.
 func (s Settings) changesDomain(o Settings) bool {
-	return !same(s.DomainQuota, o.DomainQuota) || !same(s.DomainMessages, o.DomainMessages)
+	return !same(s.DomainQuota, o.DomainQuota) || !same(s.DomainMessages, o.DomainMessages) || !same(s.DomainSending, o.DomainSending)
 }
 
 func (s Settings) changesTenant(o Settings) bool {
-	return !same(s.TenantQuota, o.TenantQuota) || !same(s.TenantMessages, o.TenantMessages)
+	return !same(s.TenantQuota, o.TenantQuota) || !same(s.TenantMessages, o.TenantMessages) || !same(s.TenantSending, o.TenantSending)
 }
 
 func same[T comparable](a, b *T) bool { return a == b || a != nil && b != nil && *a == *b }

@@ -84,6 +84,7 @@ func (d *Directory) forget() {
 	d.resolved.clear()
 	d.scopes.clear()
 	d.members.clear()
+	d.senders.clear()
 	d.routes.clear()
 }
 

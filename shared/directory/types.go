@@ -52,7 +52,9 @@ type Account struct {
 	Suspended    bool   // itself; its domain or tenant may be besides
 	Settings     Settings
 	AppPasswords []AppPassword
-	Public       bool // it belongs to nobody: there is no login, and others of the tenant use it as they are granted
+	Identities   []string // beside its addresses, what it may send as
+	Stopped      *Stop    // why its mail to other hosts is held; nil: it isn't
+	Public       bool     // it belongs to nobody: there is no login, and others of the tenant use it as they are granted
 }
 
 // AppPassword is a random password for one program.
@@ -117,6 +119,8 @@ type entry struct {
 	Generation uint32        `cbor:"12,keyasint,omitempty"` // of the journal's Access
 	Settings   Settings      `cbor:"13,keyasint"`
 	Public     bool          `cbor:"14,keyasint,omitempty"`
+	Identities []string      `cbor:"15,keyasint,omitempty"` // in key form
+	Stopped    *Stop         `cbor:"16,keyasint,omitempty"`
 }
 
 // claim is a tenant's own note of a domain, or of where an account id lives. It is

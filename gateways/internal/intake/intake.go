@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/header"
 	"github.com/godwit-mail/godwit/shared/mail/message"
@@ -60,6 +61,7 @@ type Intake struct {
 	scanner *message.Scanner
 	filter  *header.Filter // nil unless Relayed
 	has     struct{ date, id bool }
+	authors handover.Fields
 	taken   int64
 	err     error
 	done    bool
@@ -93,6 +95,7 @@ func (in *Intake) unfit(name string, value []byte) bool {
 	f := header.Field{Name: []byte(name)}
 	in.has.date = in.has.date || f.Is("Date")
 	in.has.id = in.has.id || f.Is("Message-ID")
+	in.authors.Count(name)
 	return in.forged(name, value) || f.Is("Bcc") || f.Is("Resent-Bcc")
 }
 
@@ -192,6 +195,9 @@ func (in *Intake) Finish() (message.Summary, error) {
 	in.done = true
 	return in.scanner.Finish(), nil
 }
+
+// Authors says how often the header of a submitted message names authors.
+func (in *Intake) Authors() handover.Fields { return in.authors }
 
 // Put stores the blob, durably, for accounts of a tenant. Finish comes first.
 func (in *Intake) Put(ctx context.Context, blobs blob.Store, tenant string, owners []string) (blob.Ref, error) {

@@ -46,7 +46,7 @@ func accounts(c *connection) *cobra.Command {
 	return noun("account", "Administer accounts",
 		c.lister("List accounts", "/v1/accounts", []string{"tenant", "domain"}, fields...),
 		c.shower("show ADDRESS", "Show an account and what it holds", "accounts", "address", whole...),
-		create, rename, password,
+		create, rename, password, identities(c, addresses), sending(c, addresses),
 		appPasswords(c, addresses), history(c, addresses), restore(c, addresses),
 		c.patcher("suspend ADDRESS", "Suspend an account: it receives nothing and can't log in", "accounts", "address", object{"suspended": true}, fields...),
 		c.patcher("resume ADDRESS", "End an account's suspension", "accounts", "address", object{"suspended": false}, fields...),

@@ -12,7 +12,19 @@ import (
 // settingNames are the settings, and what each takes.
 func settingNames() []string {
 	return []string{"quota=", "messages=", "domain-quota=", "domain-messages=", "tenant-quota=", "tenant-messages=", "quota-warnings=",
-		"protocols=", "scram=", "subaddresses=", "openid-issuer=", "openid-audience=", "openid-claim="}
+		"protocols=", "scram=", "subaddresses=", "openid-issuer=", "openid-audience=", "openid-claim=",
+		"from-check=", "sent-copy=", "sending=", "domain-sending=", "tenant-sending=", "brake="}
+}
+
+// inGroup tells whether a setting is a group of numbers, and which.
+func inGroup(name string) []string {
+	switch name {
+	case "sending", "domain_sending", "tenant_sending":
+		return []string{"messages_hour", "messages_day", "recipients_hour", "recipients_day"}
+	case "brake":
+		return []string{"failures", "of", "burst", "factor"}
+	}
+	return nil
 }
 
 func settings(c *connection) *cobra.Command {
@@ -44,7 +56,7 @@ func settings(c *connection) *cobra.Command {
 			}
 			return c.showSettings(cmd, o)
 		}),
-		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G) and messages=NUMBER of an account, the same with domain- or tenant- before it of all accounts together, quota-warnings=on|off, protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off, openid-issuer=URL|none with openid-audience=TEXT and openid-claim=NAME; NAME= inherits again",
+		verb("set NAME=VALUE...", "Set quota=BYTES (or 500M, 2G) and messages=NUMBER of an account, the same with domain- or tenant- before it of all accounts together, quota-warnings=on|off, protocols=imap,pop3,submission, scram=on|off, subaddresses=on|off, openid-issuer=URL|none with openid-audience=TEXT and openid-claim=NAME, from-check=on|off, sent-copy=on|off, sending=messages-hour:NUMBER,messages-day:NUMBER,recipients-hour:NUMBER,recipients-day:NUMBER (the same with domain- or tenant- before it of all accounts together), brake=failures:PERCENT,of:RECIPIENTS,burst:RECIPIENTS,factor:NUMBER, each of them off; NAME= inherits again",
 			cobra.MinimumNArgs(1), func(*cobra.Command) []string { return settingNames() }, func(cmd *cobra.Command, args []string) error {
 				p, err := path()
 				if err != nil {
@@ -90,7 +102,11 @@ func (c *connection) showSettings(cmd *cobra.Command, o object) error {
 		name := strings.TrimSuffix(n, "=")
 		field := strings.ReplaceAll(name, "-", "_") // as the API has it
 		field = strings.Replace(field, "openid_", "openid.", 1)
-		item := object{"setting": name, "effective": first(value(o, "effective."+field), "none"), "set_here": value(o, "own."+field)}
+		effective, own := value(o, "effective."+field), value(o, "own."+field)
+		if numbers := inGroup(field); numbers != nil {
+			effective, own = groupText(o["effective"], field, numbers), groupText(o["own"], field, numbers)
+		}
+		item := object{"setting": name, "effective": first(effective, "none"), "set_here": own}
 		items = append(items, item)
 	}
 	return c.list(cmd, items, "setting", "effective", "set_here")
@@ -110,6 +126,11 @@ func setting(own object, typed string) error {
 	if text == "" {
 		delete(own, name)
 		return nil
+	}
+	if numbers := inGroup(name); numbers != nil {
+		g, err := group(numbers, text)
+		own[name] = g
+		return err
 	}
 	switch name {
 	case "messages", "domain_messages", "tenant_messages":
@@ -139,6 +160,46 @@ func setting(own object, typed string) error {
 		}
 	}
 	return nil
+}
+
+// group reads numbers by their names: messages-hour:100,recipients-day:1000. What isn't named
+// is 0; off is none of them.
+func group(numbers []string, text string) (object, error) {
+	o := object{}
+	for _, n := range numbers {
+		o[n] = 0
+	}
+	for part := range strings.SplitSeq(text, ",") {
+		if text == "off" {
+			break
+		}
+		name, digits, _ := strings.Cut(part, ":")
+		n, err := strconv.ParseInt(digits, 10, 64)
+		if name = strings.ReplaceAll(name, "-", "_"); err != nil || n < 0 || !slices.Contains(numbers, name) {
+			return nil, fmt.Errorf("%q is not NAME:NUMBER with one of %s", part, strings.ReplaceAll(strings.Join(numbers, " "), "_", "-"))
+		}
+		o[name] = n
+	}
+	return o, nil
+}
+
+// groupText is a group of some settings as it is typed; "" if it isn't among them.
+func groupText(of any, name string, numbers []string) string {
+	all, _ := of.(object)
+	o, ok := all[name].(object)
+	if !ok {
+		return ""
+	}
+	var parts []string
+	for _, n := range numbers {
+		if x := o[n]; x != nil && fmt.Sprint(x) != "0" {
+			parts = append(parts, strings.ReplaceAll(n, "_", "-")+":"+fmt.Sprint(x))
+		}
+	}
+	if len(parts) == 0 {
+		return "off"
+	}
+	return strings.Join(parts, ",")
 }
 
 // provider changes a field of the OpenID provider, which is inherited as a whole: without
