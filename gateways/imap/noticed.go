@@ -54,7 +54,8 @@ func (s *session) follow(a *noticed, known *account.State, g *guarded) {
 		changed := a.account.Changed()
 		if now := a.account.State(); now != known {
 			known = now
-			poke(s.stirred)
+			s.stirred.Store(true)
+			s.lookAgain()
 		}
 		again := time.NewTimer(againEvery)
 		select {

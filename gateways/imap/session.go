@@ -29,9 +29,10 @@ type session struct {
 	ctx     context.Context // of the connection
 	name    string          // correlation id
 	log     *slog.Logger
-	turned  chan struct{}           // has room for one: guarded is another one now
+	signal  chan struct{}           // has room for one: watch is to look again. One channel for all is memory saved
 	guarded atomic.Pointer[guarded] // nil: nobody is logged in
-	stirred chan struct{}           // has room for one: another account changed of which NOTIFY tells
+	stirred atomic.Bool             // another account changed of which NOTIFY tells
+	pushing atomic.Bool             // push is at work
 	idle    atomic.Bool             // updates are told as they come
 	secure  bool
 	// wantsTLS is set when the client has said STARTTLS and was told OK.
@@ -64,7 +65,7 @@ type session struct {
 func (g *Gateway) newSession(ctx context.Context, c *conn, secure bool) *session {
 	name := "imap-" + strconv.FormatUint(g.sessions.Add(1), 36)
 	c.in.pool = &g.in
-	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, turned: make(chan struct{}, 1), stirred: make(chan struct{}, 1),
+	return &session{gateway: g, conn: c, ctx: ctx, name: name, secure: secure, signal: make(chan struct{}, 1),
 		log: g.cfg.Log.With("session", name)}
 }
 
@@ -243,8 +244,7 @@ func (s *session) reply(cmd *command, err error) {
 // it in; and while the client idles it has what happens told.
 func (s *session) watch() {
 	var changed, theirs <-chan struct{}
-	pushed := make(chan struct{}, 1)
-	pushing, behind := false, false
+	behind := false
 	var again <-chan time.Time
 	for {
 		select {
@@ -253,11 +253,8 @@ func (s *session) watch() {
 		case <-listen.Draining(s.ctx):
 			s.conn.bye(shuttingDown, goodbyeTime)
 			return
-		case <-pushed:
-			pushing = false
-		case <-s.turned:
-		case <-s.stirred:
-			behind = true
+		case <-s.signal:
+			behind = s.stirred.Swap(false) || behind
 		case <-again:
 		case <-changed:
 			behind = true
@@ -281,11 +278,12 @@ func (s *session) watch() {
 			s.conn.bye(why, goodbyeTime)
 			return
 		}
-		if behind && !pushing && s.idle.Load() {
-			behind, pushing = false, true
+		if behind && s.idle.Load() && !s.pushing.Swap(true) {
+			behind = false
 			go func() {
 				s.push()
-				pushed <- struct{}{}
+				s.pushing.Store(false)
+				s.lookAgain()
 			}()
 		}
 	}
@@ -305,13 +303,13 @@ func (s *session) guard(theirs *view) {
 		g = &guarded{s.identity, s.account, theirs}
 	}
 	s.guarded.Store(g)
-	poke(s.turned)
+	s.lookAgain()
 }
 
-// poke lets who waits at a channel that has room for one go on.
-func poke(c chan<- struct{}) {
+// lookAgain has watch look again.
+func (s *session) lookAgain() {
 	select {
-	case c <- struct{}{}:
+	case s.signal <- struct{}{}:
 	default:
 	}
 }
