@@ -15,6 +15,8 @@ import (
 // Routes find the route of a mail; *directory.Directory.
 type Routes interface {
 	FindRoute(ctx context.Context, tenant, from, to, kind string) (directory.Route, bool, error)
+	// RouteFor gives a route by its id, as far as the tenant's mail may take it.
+	RouteFor(ctx context.Context, tenant, id string) (directory.Route, bool, error)
 }
 
 // Router chooses by which way mail leaves, and who sends it so. Safe for concurrent use.
@@ -29,6 +31,7 @@ type Router struct {
 
 	mu     sync.Mutex
 	relays map[string]*kept // by what tells smarthosts apart
+	brakes brakes
 }
 
 // Tidier is a Sender that keeps connections; *relay.Sender.
@@ -42,39 +45,65 @@ func Only(s Sender) *Router {
 	return &Router{Default: func(string) directory.Way { return directory.Way{Name: directory.Direct} }, Direct: s, Now: time.Now}
 }
 
-// Route says how a mail leaves to a domain. Without a sender the way is directory.Hold, or
-// one that this process does not do.
-func (r *Router) Route(ctx context.Context, m *spool.Mail, domain string) (directory.Way, Sender, error) {
-	way, err := r.way(ctx, m, domain)
+// Route says how a mail leaves for recipients in a domain; chosen is what somebody chose
+// for them, as spool.Recipient has it. Without a sender the way is directory.Hold, or one
+// that this process does not do. kinds.Throttled: the route's rate is used up.
+func (r *Router) Route(ctx context.Context, m *spool.Mail, domain, chosen string) (directory.Way, Sender, error) {
+	route, err := r.route(ctx, m, domain, chosen)
+	way := route.Way
 	if err != nil {
 		return way, nil, err
 	}
+	var s Sender
 	switch {
 	case way.Name == directory.Direct && r.Direct != nil:
-		return way, r.Direct, nil
+		s = r.Direct
 	case way.Name == directory.SES && r.SES != nil:
-		return way, r.SES(m, way.Set), nil
+		s = r.SES(m, way.Set)
 	case way.Name == directory.Smarthost && r.Smarthost != nil:
-		s, err := r.relay(way)
-		return way, s, err
-	}
-	return way, nil, nil
-}
-
-func (r *Router) way(ctx context.Context, m *spool.Mail, domain string) (directory.Way, error) {
-	kind := m.Kind
-	if m.From == "" && kind == spool.Submission {
-		kind = spool.Notification // a receipt, which goes where other mail of the null sender goes
-	}
-	if r.Routes != nil {
-		from := cmp.Or(m.Path, m.From)
-		from = strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])
-		route, ok, err := r.Routes.FindRoute(ctx, m.Tenant, from, domain, kind)
-		if err != nil || ok {
-			return route.Way, err
+		if s, err = r.relay(way); err != nil {
+			return way, nil, err
 		}
 	}
-	return r.Default(kind), nil
+	if s != nil && way.Rate > 0 {
+		return way, s, r.brakes.pass(route.ID+" "+domain, way.Rate, r.Now())
+	}
+	return way, s, nil
+}
+
+func (r *Router) route(ctx context.Context, m *spool.Mail, domain, chosen string) (directory.Route, error) {
+	kind := kindOf(m)
+	usual := directory.Route{Way: r.Default(kind)}
+	switch chosen {
+	case directory.Direct, directory.SES:
+		return directory.Route{Way: directory.Way{Name: chosen}}, nil
+	case spool.Usual:
+		return usual, nil
+	}
+	if r.Routes == nil {
+		return usual, nil
+	}
+	if id, ok := strings.CutPrefix(chosen, spool.ByRoute); ok {
+		if route, ok, err := r.Routes.RouteFor(ctx, m.Tenant, id); ok || err != nil {
+			return route, err
+		} // it was removed: as if nobody had chosen
+	}
+	from := cmp.Or(m.Path, m.From)
+	from = strings.ToLower(from[strings.LastIndexByte(from, '@')+1:])
+	route, ok, err := r.Routes.FindRoute(ctx, m.Tenant, from, domain, kind)
+	if err == nil && (!ok || route.Way.Name == directory.Hold && chosen == spool.Released) {
+		return usual, nil
+	}
+	return route, err
+}
+
+// kindOf is the kind of a mail for its route: a receipt that a user sends goes where other
+// mail of the null sender goes.
+func kindOf(m *spool.Mail) string {
+	if m.From == "" && m.Kind == spool.Submission {
+		return spool.Notification
+	}
+	return m.Kind
 }
 
 // Limits of the smarthosts to which connections are kept.

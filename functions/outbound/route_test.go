@@ -23,6 +23,11 @@ func (r routes) FindRoute(_ context.Context, _, _, to, _ string) (directory.Rout
 	return directory.Route{Way: way}, ok, nil
 }
 
+func (r routes) RouteFor(_ context.Context, _, id string) (directory.Route, bool, error) {
+	way, ok := r[id]
+	return directory.Route{Way: way}, ok, nil
+}
+
 func (w *world) routed(r routes) *outbound.Router {
 	router := outbound.Only(w.far)
 	router.Routes, router.Now = r, w.Clock.Now
@@ -93,7 +98,6 @@ func TestWhatIsHeldStaysUntilItIsReleased(t *testing.T) {
 	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1]" {
 		t.Fatal(got)
 	}
-	delete(r, "b.test")
 	ok(t, s.Spool.Change(t.Context(), m.ID, func(m *spool.Mail) error {
 		m.Free(w.Clock.Now(), func(*spool.Recipient) bool { return true })
 		if left := time.UnixMilli(m.ExpiresMS).Sub(w.Clock.Now()); left < 4*24*time.Hour {
@@ -105,5 +109,35 @@ func TestWhatIsHeldStaysUntilItIsReleased(t *testing.T) {
 	w.work(t, s)
 	if got := fmt.Sprint(w.far.got); got != "map[a@a.test:1 b@b.test:1]" || w.left(t) != 0 || len(w.told(t)) != 0 {
 		t.Errorf("%s, %d left", got, w.left(t))
+	}
+}
+
+// A route's rate lets so many go in a minute, and all in the end.
+func TestARouteHasARate(t *testing.T) {
+	w := newWorld(t)
+	s := w.step(nil)
+	s.Router = w.routed(routes{"b.test": {Name: directory.Direct, Rate: 60}})
+	for i := range 200 {
+		w.mail(t, fmt.Sprint("mail", i), "joe@acme.test", "a@b.test")
+	}
+	w.mail(t, "other", "joe@acme.test", "a@a.test")
+	w.work(t, s)
+	if got := w.far.got["a@b.test"]; got < 5 || got > 12 || w.far.got["a@a.test"] != 1 {
+		t.Errorf("%v went at once", w.far.got)
+	}
+	begun, minutes := w.far.got["a@b.test"], 0
+	for w.far.got["a@b.test"] < 200 && minutes < 30 {
+		before := w.far.got["a@b.test"]
+		for range 12 {
+			w.Clock.Advance(5 * time.Second)
+			ok(t, s.Pump(t.Context()))
+			w.work(t, s)
+		}
+		if minutes++; w.far.got["a@b.test"]-before > 72 {
+			t.Errorf("%d went in a minute", w.far.got["a@b.test"]-before)
+		}
+	}
+	if w.far.got["a@b.test"] != 200 || minutes > 15 || minutes < (200-begun)/72 {
+		t.Errorf("%d of 200 went in %d minutes", w.far.got["a@b.test"], minutes)
 	}
 }

@@ -4,6 +4,7 @@ package outbound
 
 import (
 	"context"
+	"errors"
 	"io"
 	"log/slog"
 	"math/rand/v2"
@@ -187,28 +188,32 @@ func (s *Step) look(ctx context.Context, id string) error {
 	return nil
 }
 
+// group is what recipients have in common who are sent to at once.
+type group struct{ domain, chosen string }
+
 // round tries all recipients that are due, by domain. It gives the queues of the
 // processes to which it left some.
 func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed error) {
-	byDomain := map[string][]*spool.Recipient{}
+	groups := map[group][]*spool.Recipient{}
 	now := s.Now()
 	for i := range m.To {
 		if r := &m.To[i]; r.State == spool.Open && !time.UnixMilli(r.DueMS).After(now) {
-			byDomain[r.Domain()] = append(byDomain[r.Domain()], r)
+			g := group{r.Domain(), r.Way}
+			groups[g] = append(groups[g], r)
 		}
 	}
 	var mu sync.Mutex // of the mail
 	var all sync.WaitGroup
 	room := make(chan struct{}, domains)
 	sign := sync.OnceValues(func() (string, error) { return s.sign(ctx, m) })
-	for domain, to := range byDomain {
+	for g, to := range groups {
 		room <- struct{}{}
 		if s.Now().Sub(now) > roundTime || ctx.Err() != nil {
 			break // the others are due still
 		}
 		all.Go(func() {
 			defer func() { <-room }()
-			way, sender, err := s.Router.Route(ctx, m, domain)
+			way, sender, err := s.Router.Route(ctx, m, g.domain, g.chosen)
 			var results []relay.Result
 			switch {
 			case err != nil:
@@ -223,7 +228,7 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 			case sender == nil:
 				err = kinds.Errorf(kinds.Unavailable, "outbound: this service does not send by the way %q", way.Name)
 			default:
-				results, err = s.attempt(ctx, m, sign, sender, domain, to)
+				results, err = s.attempt(ctx, m, sign, sender, g.domain, to)
 			}
 			mu.Lock()
 			defer mu.Unlock()
@@ -304,9 +309,13 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 		r.Told = result.DSN // what becomes of it now is for that host to tell
 	case said && reply.Permanent(), kinds.Is(result.Err, kinds.Invalid):
 		r.State, word = spool.Failed, "refused"
-	case kinds.Is(result.Err, kinds.Throttled): // nobody tried
+	case kinds.Is(result.Err, kinds.Throttled) && now.UnixMilli() < m.ExpiresMS-1: // nobody tried
 		r.Tries--
-		r.DueMS, word = now.Add(jitter(max(result.Again, 5*time.Second))).UnixMilli(), "busy"
+		wait := max(result.Again, 5*time.Second)
+		if t := (*tooMany)(nil); errors.As(result.Err, &t) {
+			wait = t.wait
+		}
+		r.DueMS, word = now.Add(jitter(wait)).UnixMilli(), "busy"
 	default:
 		word = "delayed"
 		r.DueMS = now.Add(jitter(backoff(r.Tries))).UnixMilli()

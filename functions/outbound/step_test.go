@@ -106,6 +106,11 @@ const text = "Subject: hi\r\n\r\nhello\r\n"
 
 func (w *world) send(t *testing.T, from string, to ...string) *spool.Mail {
 	t.Helper()
+	return w.mail(t, "name", from, to...)
+}
+
+func (w *world) mail(t *testing.T, name, from string, to ...string) *spool.Mail {
+	t.Helper()
 	ref, err := blob.Store{Driver: w.Blobs}.Put(t.Context(), blob.NewName("acme", w.Clock.Now()), blob.Header{}, strings.NewReader(text), int64(len(text)))
 	ok(t, err)
 	m := &spool.Mail{Tenant: "acme", Correlation: "c", Kind: spool.Submission, From: from, Sender: account.Ref{ID: "joe", Epoch: 1, Tenant: "acme"}, Seen: 7,
@@ -114,7 +119,7 @@ func (w *world) send(t *testing.T, from string, to ...string) *spool.Mail {
 	for _, a := range to {
 		m.To = append(m.To, spool.Recipient{Address: a})
 	}
-	ok(t, (&spool.Spool{Records: w.Records, Queue: w.Queue, Now: w.Clock.Now}).Send(t.Context(), cmp.Or(w.name, "name"), m))
+	ok(t, (&spool.Spool{Records: w.Records, Queue: w.Queue, Now: w.Clock.Now}).Send(t.Context(), cmp.Or(w.name, name), m))
 	return m
 }
 

@@ -3,6 +3,7 @@ package directory
 import (
 	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/godwit-mail/godwit/shared/records"
@@ -50,8 +51,12 @@ const MaxRoutes = 500
 
 const routeSpace = "dir/routes"
 
-// routesOf begins the ids of a tenant's routes; no tenant's name is keyService.
-func routesOf(tenant string) string { return cmp.Or(tenant, keyService) + ":" }
+// anyScope stands in ids for what a route does not name: nothing is called so, and no
+// shell or flag makes something else of it.
+const anyScope = "_"
+
+// routesOf begins the ids of a tenant's routes.
+func routesOf(tenant string) string { return cmp.Or(tenant, anyScope) + ":" }
 
 func routeFrom(r records.Record) (Route, error) {
 	v, err := decode[Route](r)
@@ -70,6 +75,17 @@ func (d *Directory) FindRoute(ctx context.Context, tenant, from, to, kind string
 		}
 	}
 	return best, ok, err
+}
+
+// RouteFor gives a route by its id, as far as mail of the tenant may take it. It answers
+// from what is at most CacheFor old.
+func (d *Directory) RouteFor(ctx context.Context, tenant, id string) (Route, bool, error) {
+	list, err := d.routesFor(ctx, tenant)
+	i := slices.IndexFunc(list, func(r Route) bool { return r.ID == id })
+	if i < 0 {
+		return Route{}, false, err
+	}
+	return list[i], true, err
 }
 
 // routesFor gives all routes that mail of a tenant may take.

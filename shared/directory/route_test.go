@@ -44,7 +44,7 @@ func TestTheMostSpecificRouteHolds(t *testing.T) {
 			t.Errorf("%s %s to %s %s: %q, want %q", c.tenant, c.from, c.to, c.kind, got, c.want)
 		}
 	}
-	porttest.OK(t, w.DeleteRoute(t.Context(), root, "-:-:any:*", ""))
+	porttest.OK(t, w.DeleteRoute(t.Context(), root, "_:_:any:+", ""))
 	if r, found, err := w.FindRoute(t.Context(), "two", "", "a.test", "submission"); err != nil || found {
 		t.Errorf("after its removal: %+v, %v", r, err)
 	}

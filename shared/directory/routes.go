@@ -102,7 +102,7 @@ func (d *Directory) checkRoute(ctx context.Context, s Scope, r *Route) error {
 }
 
 func (r Route) id() string {
-	return routesOf(r.Tenant) + strings.Join([]string{cmp.Or(r.Domain, "-"), r.Kind, r.To}, ":")
+	return routesOf(r.Tenant) + strings.Join([]string{cmp.Or(r.Domain, anyScope), r.Kind, strings.Replace(r.To, "*", "+", 1)}, ":")
 }
 
 // keep takes over what is never shown, and so can't be given again with a change.
@@ -203,7 +203,7 @@ func (d *Directory) Routes(ctx context.Context, s Scope, after string, limit int
 // Route gives a route by its id.
 func (d *Directory) Route(ctx context.Context, s Scope, id string) (Route, error) {
 	tenant, _, _ := strings.Cut(id, ":")
-	if tenant == keyService {
+	if tenant == anyScope {
 		tenant = ""
 	}
 	if id == "" || len(id) > records.MaxKey || !s.sees(tenant, s.Domain) {

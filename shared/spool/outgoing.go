@@ -61,9 +61,6 @@ type Mail struct {
 	Holder string `cbor:"22,keyasint,omitempty"`
 	// BodyHash is the SHA-256 of the relaxed body, by which it is signed (DKIM); nil: it isn't.
 	BodyHash []byte `cbor:"23,keyasint,omitempty"`
-	// Way is how it leaves, whatever the routes say: a way's name, "default", or "route/" and
-	// a route's id; "": as the routes say.
-	Way string `cbor:"24,keyasint,omitempty"`
 
 	// Path is the reverse-path by which a Forward goes on, where that isn't From.
 	Path string `cbor:"27,keyasint,omitempty"`
@@ -102,7 +99,10 @@ type Recipient struct {
 	Said    string `cbor:"9,keyasint,omitempty"`  // what it answered, or why nobody did
 	Told    bool   `cbor:"10,keyasint,omitempty"` // the sender has been told its fate, where he wants to know
 	HeldMS  int64  `cbor:"11,keyasint,omitempty"` // since when it is Held
-	Alias   string `cbor:"13,keyasint,omitempty"` // of a Forward: the address of ours that led to it
+	// Way is what an administrator has chosen: "direct", "ses", Usual, Released, or ByRoute and
+	// a route's id; "": as the routes say.
+	Way   string `cbor:"12,keyasint,omitempty"`
+	Alias string `cbor:"13,keyasint,omitempty"` // of a Forward: the address of ours that led to it
 }
 
 // State is how far a recipient's copy is.

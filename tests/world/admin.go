@@ -53,15 +53,27 @@ func (w *World) Godwit(words ...string) string {
 	return out
 }
 
+// GodwitIn is Godwit with an input.
+func (w *World) GodwitIn(in string, words ...string) string {
+	w.t.Helper()
+	out, err := godwitIn(in, append(words, "--url", w.api, "--key", w.key)...)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return out
+}
+
 // TryGodwit is Godwit where it may fail, because the service has just died.
 func (w *World) TryGodwit(words ...string) (string, error) {
 	return godwit(append(words, "--url", w.api, "--key", w.key)...)
 }
 
 // godwit runs the command and gives what it prints.
-func godwit(words ...string) (string, error) {
+func godwit(words ...string) (string, error) { return godwitIn("", words...) }
+
+func godwitIn(in string, words ...string) (string, error) {
 	var out, errs bytes.Buffer
-	code := cli.Main(cli.Process{Args: words, Env: os.Environ(), In: strings.NewReader(""), Out: &out, Err: &errs,
+	code := cli.Main(cli.Process{Args: words, Env: os.Environ(), In: strings.NewReader(in), Out: &out, Err: &errs,
 		Stop: func() (context.Context, context.CancelFunc) { return context.WithCancel(context.Background()) }})
 	if code != 0 {
 		return "", fmt.Errorf("godwit %s: exit code %d: %s", strings.Join(words, " "), code, &errs)
