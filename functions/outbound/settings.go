@@ -19,7 +19,8 @@ type Ways struct {
 	Routes   Routes
 	Records  records.Driver // of policies about TLS
 	Resolver *resolver.Resolver
-	Password string // by which to log in at the smarthost of the settings; "": nobody does
+	Tell     func(relay.Session) // of TLS with hosts; may be nil
+	Password string              // by which to log in at the smarthost of the settings; "": nobody does
 	Now      func() time.Time
 }
 
@@ -38,7 +39,7 @@ func NewRouter(st *settings.Settings, w Ways) (*Router, error) {
 	policies := &mtasts.Cache{Records: w.Records, Resolver: w.Resolver, Fetch: fetcher.Fetch, Now: w.Now}
 	return &Router{Routes: w.Routes, Now: w.Now,
 		Default:   func(string) directory.Way { return usual },
-		Direct:    &relay.Sender{Now: w.Now, Dialer: dialer, Hosts: hosts, Policies: policies},
+		Direct:    &relay.Sender{Now: w.Now, Dialer: dialer, Hosts: hosts, Policies: policies, Tell: w.Tell},
 		Smarthost: func(way directory.Way) (Tidier, error) { return NewRelay(way, dialer, hosts, w.Now) }}, nil
 }
 

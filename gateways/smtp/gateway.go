@@ -30,6 +30,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/reports"
 	"github.com/godwit-mail/godwit/shared/senderauth"
 )
 
@@ -95,6 +96,7 @@ type Config struct {
 	Outbound  handover.Outbound // nil: mail for other hosts is refused
 	Expire    time.Duration     // of mail for other hosts
 	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks
+	Tally     *reports.Tally    // counts what it found, for the domains' owners; may be nil
 	Obey      bool              // what the author's domain wants done with mail that fails
 	Trusted   []netip.Prefix    // peers that are not judged
 	Login     *login.Login      // for submission

@@ -46,6 +46,9 @@ func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 	}
 	s.log.Info("sender judged", "message", t.id, "peer", s.remote, "spf", v.SPF.Result, "mailfrom", v.SPF.Domain, "dkim", signed,
 		"dmarc", v.DMARC.Result, "from", v.DMARC.From, "policy", v.DMARC.Policy, "arc", v.ARC.Result, "sealer", v.DMARC.Sealer, "done", do)
+	if s.cfg.Tally != nil {
+		s.cfg.Tally.Judged(peerIP(s), &v, do)
+	}
 	s.metrics.judged.WithLabelValues(string(v.DMARC.Result), string(do)).Inc()
 	return verdict{Do: do, From: v.DMARC.From, Proven: v.SPF.Result == spf.Pass, results: v.Results}
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
+	"github.com/godwit-mail/godwit/shared/relay"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/spool"
 )
@@ -31,6 +32,7 @@ func (s *Service) wireOutbound(mails *spool.Spool) error {
 	}
 	s.sending(mails, queue.Outbound, router)
 	s.outbound = mails
+	s.wireReporter(mails)
 	return nil
 }
 
@@ -52,12 +54,13 @@ func (s *Service) wireEgress(mails *spool.Spool) error {
 	}
 	router.Smarthost = nil
 	s.sending(mails, queue.Egress, router).Elsewhere = map[string]string{directory.Smarthost: queue.Outbound, directory.SES: queue.Outbound}
+	s.wireReporter(mails)
 	return nil
 }
 
 // ways is what those who send stand on.
 func (s *Service) ways(password string) outbound.Ways {
-	return outbound.Ways{Routes: s.directory, Records: s.ports.Records, Resolver: s.resolver, Password: password, Now: s.options.Now}
+	return outbound.Ways{Routes: s.directory, Records: s.ports.Records, Resolver: s.resolver, Password: password, Tell: s.tellTLS(), Now: s.options.Now}
 }
 
 // outboundReceivers take jobs that only name mail, which takes no time.
@@ -74,6 +77,14 @@ func (s *Service) sending(mails *spool.Spool, name string, router *outbound.Rout
 	s.workers = append(s.workers, &work, &dead)
 	s.background = append(s.background, runner.Run, func(ctx context.Context) { tidy(ctx, router) })
 	return step
+}
+
+// tellTLS counts how TLS with other hosts went; nil where nobody is told.
+func (s *Service) tellTLS() func(relay.Session) {
+	if s.tally == nil {
+		return nil
+	}
+	return s.tally.Session
 }
 
 // tidyEvery is how often connections that wait for nothing are looked for.

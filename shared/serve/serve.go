@@ -33,6 +33,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/ports"
 	queuesqlite "github.com/godwit-mail/godwit/shared/queue/sqlite"
 	"github.com/godwit-mail/godwit/shared/quota"
+	"github.com/godwit-mail/godwit/shared/reports"
 	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/shared/sharing"
@@ -68,6 +69,7 @@ type Service struct {
 	accounts    *account.Store
 	directory   *directory.Directory
 	quota       *quota.Keeper
+	tally       *reports.Tally // nil: nothing is reported to the owners of other domains
 	resolver    *resolver.Resolver
 	sharing     *sharing.Sharing
 	keys        *signing.Keys
@@ -186,6 +188,7 @@ func (s *Service) wireStores(set ports.Set) {
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: resolver.Net{Resolver: s.resolver}.LookupTXT})
 	s.sharing = sharing.New(sharing.Config{Accounts: s.accounts, Directory: s.directory, Records: s.ports.Records, Now: now})
+	s.wireTally()
 	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})
 }
 

@@ -65,7 +65,10 @@ type Settings struct {
 	OutboundAllow          []netip.Prefix // networks that are not public and may be sent to
 	OutboundExpire         time.Duration
 	OutboundMails          int
-	OpenIDPrivate          bool // tenants' providers may be http, and have private addresses
+	ReportsSend            bool   // owners of domains are told what was seen of them
+	ReportsDomain          string // that tells them; "" is Hostname
+	ReportsContact         string // address for questions; "" is postmaster at it
+	OpenIDPrivate          bool   // tenants' providers may be http, and have private addresses
 
 	MessageSize      int64 // bytes of one message
 	Connections      int   // at once, per listener

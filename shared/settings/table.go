@@ -119,6 +119,11 @@ func (s *Settings) Fields() []Field {
 			Help: "how long mail for a host that can't be reached is tried"},
 		{Key: "outbound.mails", Default: "1000", value: &number{to: &s.OutboundMails, min: 1, max: 100_000},
 			Help: "mails that are sent at once; those for hosts that do not answer are among them"},
+		{Key: "reports.send", Default: "true", Bool: true, value: (*boolean)(&s.ReportsSend),
+			Help: "owners of other domains that ask for it are sent daily reports: on mail in their name (DMARC), on TLS with their hosts (TLSRPT)"},
+		{Key: "reports.domain", value: &text{to: &s.ReportsDomain},
+			Help: "domain of yours that sends the reports, and signs them if its DKIM keys are in the DNS; empty is the hostname"},
+		{Key: "reports.contact", value: &text{to: &s.ReportsContact}, Help: "address for questions about reports; empty is postmaster of that domain"},
 		{Key: "openid.private", Default: "false", Bool: true, value: (*boolean)(&s.OpenIDPrivate),
 			Help: "whether tenants' OpenID providers may have private addresses and be http: for tests and closed networks"},
 

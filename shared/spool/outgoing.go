@@ -86,6 +86,9 @@ const (
 	Report       = "report"     // of what we have seen of a domain, to its owner
 )
 
+// Ours is the tenant of mail that is the service's own, such as reports.
+const Ours = noTenant
+
 // Recipient is one recipient of a Mail.
 type Recipient struct {
 	Address string `cbor:"1,keyasint"`

@@ -15,9 +15,9 @@ func TestRecords(t *testing.T) {
 		" v = DMARC1 ; p = quarantine ; adkim=s; aspf=S; t=y; psd=n; x=y": {Policy: Quarantine, Subdomains: Quarantine, NonExistent: Quarantine,
 			StrictDKIM: true, StrictSPF: true, Testing: true, PSD: 'n'},
 		"v=DMARC1; p=reject; pct=0": {Policy: Reject, Subdomains: Reject, NonExistent: Reject, Testing: true, PSD: 'u'},
-		"v=DMARC1; rua=mailto:a@x.test!10m , https://x.test, mailto:b%40x.test,mailto:c@x.test?y": {Policy: NoPolicy, Subdomains: NoPolicy, NonExistent: NoPolicy, PSD: 'u',
-			Reports: []string{"a@x.test", "b@x.test", "c@x.test"}},
-		"v=DMARC1; p=bad; rua=mailto:a@x.test": {Policy: NoPolicy, Subdomains: NoPolicy, NonExistent: NoPolicy, PSD: 'u', Reports: []string{"a@x.test"}},
+		"v=DMARC1; rua=mailto:a@x.test!10m , https://x.test, mailto:b%40x.test!7,mailto:c@x.test?y": {Policy: NoPolicy, Subdomains: NoPolicy, NonExistent: NoPolicy, PSD: 'u',
+			Reports: []Destination{{"a@x.test", 10 << 20}, {"b@x.test", 7}, {"c@x.test", 0}}},
+		"v=DMARC1; p=bad; rua=mailto:a@x.test": {Policy: NoPolicy, Subdomains: NoPolicy, NonExistent: NoPolicy, PSD: 'u', Reports: []Destination{{"a@x.test", 0}}},
 		"v=DMARC1; p=bad":                      nil,
 		"p=reject; v=DMARC1":                   nil,
 		"v=DMARC2; p=reject":                   nil,
@@ -133,8 +133,8 @@ func FuzzParse(f *testing.F) {
 			t.Errorf("%+v", r)
 		}
 		for _, to := range r.Reports {
-			if strings.ContainsAny(to, "\r\n\x00") {
-				t.Errorf("%q", to)
+			if strings.ContainsAny(to.Address, "\r\n\x00") {
+				t.Errorf("%q", to.Address)
 			}
 		}
 	})

@@ -7,6 +7,7 @@ package dmarc
 import (
 	"net/mail"
 	"net/url"
+	"strconv"
 	"strings"
 )
 
@@ -29,7 +30,18 @@ type Record struct {
 	StrictDKIM  bool   // adkim=s
 	StrictSPF   bool   // aspf=s
 	PSD         byte   // psd=: 'y', 'n' or 'u'
-	Reports     []string
+	Reports     []Destination
+}
+
+// Destination is where aggregate reports are wanted.
+type Destination struct {
+	Address string
+	Max     int64 // octets of a message that it takes; 0: as many as there are
+}
+
+// Domain is the domain of the address, lower case.
+func (d Destination) Domain() string {
+	return strings.ToLower(d.Address[strings.LastIndexByte(d.Address, '@')+1:])
 }
 
 // maxReports is how many addresses for reports are kept of one record.
@@ -52,7 +64,7 @@ func Parse(text string) *Record {
 	}
 	r := &Record{PSD: 'u'}
 	for uri := range strings.SplitSeq(tags["rua"], ",") {
-		if to := mailto(uri); to != "" && len(r.Reports) < maxReports {
+		if to := mailto(uri); to.Address != "" && len(r.Reports) < maxReports {
 			r.Reports = append(r.Reports, to)
 		}
 	}
@@ -82,19 +94,37 @@ func policy(tags map[string]string, name string, missing Policy) (p Policy, ok b
 	return missing, false
 }
 
-// mailto gives the address of a URI, "" if it is no mail address.
-func mailto(uri string) string {
+// mailto reads a URI; the zero value if it is no mail address.
+func mailto(uri string) (d Destination) {
 	u, err := url.Parse(strings.TrimSpace(uri))
 	if err != nil || !strings.EqualFold(u.Scheme, "mailto") {
-		return ""
+		return d
 	}
-	addr, _, _ := strings.Cut(u.Opaque, "!") // a size limit of before
+	addr, limit, _ := strings.Cut(u.Opaque, "!")
 	if addr, err = url.PathUnescape(addr); err != nil {
-		return ""
+		return d
 	}
 	a, err := mail.ParseAddress(addr)
 	if err != nil || a.Address != addr {
-		return ""
+		return d
 	}
-	return addr
+	return Destination{addr, octets(limit)}
+}
+
+// octets reads a size limit, "10m"; 0 if it is none.
+//
+// RFC 7489, section 6.2: k, m, g or t stand for 2^10, 2^20, 2^30 and 2^40 octets.
+func octets(s string) int64 {
+	shift := 0
+	for i, unit := range "kmgt" {
+		if rest, ok := strings.CutSuffix(strings.ToLower(s), string(unit)); ok {
+			s, shift = rest, 10*(i+1)
+			break
+		}
+	}
+	n, err := strconv.ParseUint(s, 10, 20)
+	if err != nil {
+		return 0
+	}
+	return int64(n) << shift
 }
