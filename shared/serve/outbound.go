@@ -63,15 +63,20 @@ func (s *Service) ways(password string) outbound.Ways {
 	return outbound.Ways{Routes: s.directory, Records: s.ports.Records, Resolver: s.resolver, Password: password, Tell: s.tellTLS(), Now: s.options.Now}
 }
 
-// outboundReceivers take jobs that only name mail, which takes no time.
-const outboundReceivers = 4
+const (
+	// outboundReceivers take jobs that only name mail, which takes no time.
+	outboundReceivers = 4
+	// outboundHidden is short for the same reason: SQS may hand a job to a call whose process
+	// has just ended.
+	outboundHidden = 10 * time.Second
+)
 
 // sending makes the workers that send the mail which a queue's jobs name.
 func (s *Service) sending(mails *spool.Spool, name string, router *outbound.Router) *outbound.Step {
 	step := &outbound.Step{Spool: mails, Blobs: blob.Store{Driver: s.ports.Blobs}, Queue: s.ports.Queue, Router: router, Signer: s.keys, Host: s.settings.Hostname,
 		Now: s.options.Now, Log: s.log, Metrics: outbound.NewMetrics(s.registry)}
 	runner := outbound.NewRunner(step, s.settings.OutboundMails, s.patience())
-	work := functions.Worker{Queue: s.ports.Queue, Name: name, Handle: runner.Handle, Receivers: outboundReceivers, Grace: s.patience(), Log: s.log}
+	work := functions.Worker{Queue: s.ports.Queue, Name: name, Handle: runner.Handle, Receivers: outboundReceivers, Visibility: outboundHidden, Grace: s.patience(), Log: s.log}
 	dead := work
 	dead.Name, dead.Handle, dead.Receivers = queue.Dead(name), step.HandleDead, 1
 	s.workers = append(s.workers, &work, &dead)

@@ -1,5 +1,3 @@
-//go:build !localstack
-
 package service_test
 
 import (
@@ -126,9 +124,9 @@ func TestMailGoesToOtherHosts(t *testing.T) {
 			_, port, _ := net.SplitHostPort(far.addr)
 			zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1", "null.test. 300 IN MX 0 .", "inside.test. 300 IN A 169.254.169.254")
 			password := writeFile(t, "secret\n")
-			w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": way,
+			w := world.Sending(t, map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": way,
 				"outbound-port": port, "outbound-allow": "127.0.0.0/8", "outbound-smarthost": "mx.far.test:" + port, "outbound-smarthost-tls": "opportunistic",
-				"outbound-username": "us", "outbound-password-file": password}})
+				"outbound-username": "us", "outbound-password-file": password})
 			to := []string{world.Bob, "x@far.test", "nobody@far.test", "y@null.test", "z@inside.test", "x@nowhere.test"}
 			if err := submit(t, w, world.Alice, to, outgoing); err != nil {
 				t.Fatal(err)
@@ -197,8 +195,8 @@ func TestMailIsSignedWhenItsKeysArePublished(t *testing.T) {
 	far := startElsewhere(t)
 	_, port, _ := net.SplitHostPort(far.addr)
 	zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1")
-	w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "mail.demo.test", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
-		"outbound-port": port, "outbound-allow": "127.0.0.0/8", "tls-certificate": "", "dns-cache": "1"}})
+	w := world.Sending(t, map[string]string{"hostname": "mail.demo.test", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
+		"outbound-port": port, "outbound-allow": "127.0.0.0/8", "tls-certificate": "", "dns-cache": "1"})
 	told := w.Godwit("domain", "dns", "demo.test")
 	keys := 0
 	for line := range strings.SplitSeq(told, "\n") {
@@ -267,8 +265,8 @@ func TestMailThatWaitsIsLookedAfter(t *testing.T) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	l.Close()
 	zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1")
-	w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
-		"outbound-port": port, "outbound-allow": "127.0.0.0/8"}})
+	w := world.Sending(t, map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
+		"outbound-port": port, "outbound-allow": "127.0.0.0/8"})
 	if err := submit(t, w, world.Alice, []string{"x@far.test"}, outgoing); err != nil {
 		t.Fatal(err)
 	}

@@ -1,5 +1,3 @@
-//go:build !localstack
-
 package service_test
 
 import (
@@ -50,7 +48,7 @@ func judging(t *testing.T, policy string) *world.World {
 		`friend.test. 300 IN TXT "v=spf1 ip4:127.0.0.1 -all"`,
 		`_dmarc.friend.test. 300 IN TXT "v=DMARC1; p=reject"`,
 	)
-	return world.Start(t, world.Config{Settings: map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "senders-trusted": "", "senders-policy": policy}})
+	return world.Sending(t, map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "senders-trusted": "", "senders-policy": policy})
 }
 
 // bring hands a message over as another host does, and gives what was answered.

@@ -30,6 +30,12 @@ func New(t *testing.T) *World {
 	return Start(t, Config{})
 }
 
+// Sending is New with settings (by flag) of sending.
+func Sending(t *testing.T, with map[string]string) *World {
+	t.Helper()
+	return Start(t, Config{Settings: with})
+}
+
 // forget does nothing: where the API is in the gateways' process, they know what it changes.
 func (w *World) forget() {}
 

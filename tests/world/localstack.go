@@ -5,10 +5,13 @@ package world
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
+	"slices"
 	"testing"
 	"time"
 
+	"github.com/godwit-mail/godwit/shared/cloud/cloudtest"
 	"github.com/godwit-mail/godwit/shared/serve"
 	"github.com/godwit-mail/godwit/shared/settings"
 	"github.com/godwit-mail/godwit/tests/process"
@@ -48,7 +51,41 @@ func New(t *testing.T) *World {
 	return start(t, serve.Options{})
 }
 
+// Sending is New with settings (by flag) of sending: for the gateways, an egress among them,
+// and for the functions that send and answer.
+func Sending(t *testing.T, with map[string]string) *World {
+	t.Helper()
+	with = maps.Clone(with)
+	if file := with["outbound-password-file"]; file != "" {
+		b, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		with["outbound-password-secret"] = cloudtest.Secret(t, string(b))
+	}
+	delete(with, "outbound-password-file")
+	env := map[string]string{}
+	for _, f := range settings.Table(settings.Gateway) {
+		if v, ok := with[f.Flag()]; ok {
+			env[f.Env()] = v
+		}
+	}
+	for _, name := range []string{"outbound", "api"} {
+		cloudtest.Reconfigure(t, deployed.Config.Name+"-"+name, env)
+	}
+	protocols := slices.Clone(serve.Protocols)
+	if with["outbound-way"] != "" {
+		protocols = append(protocols, serve.Egress)
+	}
+	return startWith(t, serve.Options{}, with, protocols)
+}
+
 func start(t *testing.T, o serve.Options) *World {
+	t.Helper()
+	return startWith(t, o, nil, serve.Protocols)
+}
+
+func startWith(t *testing.T, o serve.Options, with map[string]string, protocols []string) *World {
 	t.Helper()
 	w := &World{Data: t.TempDir(), t: t, Log: &Log{}, api: deployed.API}
 	w.Ports, w.key = deployed.Fresh(t)
@@ -58,12 +95,13 @@ func start(t *testing.T, o serve.Options) *World {
 	for _, name := range listeners {
 		flags[name+"-address"] = "127.0.0.1:0"
 	}
+	maps.Copy(flags, with)
 	s, _, err := settings.Load(settings.Gateway, "", nil, flags)
 	if err != nil {
 		t.Fatal(err)
 	}
 	w.run(func(ctx context.Context) (*serve.Service, error) {
-		return serve.OpenGateway(ctx, s, serve.Protocols, o)
+		return serve.OpenGateway(ctx, s, protocols, o)
 	})
 	return w
 }

@@ -19,6 +19,13 @@ import (
 // the test ends.
 func Reroute(t testing.TB, name string, client cloud.Client) *Function {
 	t.Helper()
+	return Reconfigure(t, name, map[string]string{"AWS_ENDPOINT_URL": aws.ToString(client(awstest.Config(t)).BaseEndpoint)})
+}
+
+// Reconfigure has a function that somebody has deployed find other variables in its
+// environment, beside its own, until the test ends.
+func Reconfigure(t testing.TB, name string, with map[string]string) *Function {
+	t.Helper()
 	cfg := awstest.Config(t)
 	fn := &Function{Name: name, t: t, client: lambda.NewFromConfig(cfg)}
 	now, err := fn.client.GetFunctionConfiguration(t.Context(), &lambda.GetFunctionConfigurationInput{FunctionName: &name})
@@ -28,7 +35,7 @@ func Reroute(t testing.TB, name string, client cloud.Client) *Function {
 		env = now.Environment.Variables
 	}
 	changed := maps.Clone(env)
-	changed["AWS_ENDPOINT_URL"] = aws.ToString(client(cfg).BaseEndpoint)
+	maps.Copy(changed, with)
 	awstest.Cleanup(t, func(ctx context.Context) error { return fn.setEnv(ctx, env) })
 	porttest.OK(t, fn.setEnv(t.Context(), changed))
 	return fn
