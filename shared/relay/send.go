@@ -74,7 +74,6 @@ func (c *Conn) Send(ctx context.Context, e Envelope, body io.Reader) (results []
 	if open == 0 {
 		return results, true
 	}
-	c.begun = true
 	reply, err := c.message(&e, body)
 	switch {
 	case err != nil:
@@ -122,6 +121,7 @@ func (c *Conn) envelope(e *Envelope, results []error) (open int, err error) {
 	if err := c.say(commandTime, c.mail(e)); err != nil {
 		return 0, err
 	}
+	gone := false
 	asked := true // the answer to MAIL is still to come
 	if batch == 1 {
 		if err := c.sender(); err != nil {
@@ -154,7 +154,11 @@ func (c *Conn) envelope(e *Envelope, results []error) (open int, err error) {
 				open++
 			default:
 				results[from+i] = reply
+				gone = gone || reply.Code == 421
 			}
+		}
+		if gone && refused == nil {
+			return 0, errGone
 		}
 		if refused != nil {
 			clear(results) // what was said of them was said for want of a sender
@@ -163,6 +167,9 @@ func (c *Conn) envelope(e *Envelope, results []error) (open int, err error) {
 	}
 	return open, nil
 }
+
+// RFC 5321, section 3.8: who answers 421 closes the channel.
+var errGone = kinds.Errorf(kinds.Unavailable, "relay: the host went away at the name of another recipient")
 
 func (c *Conn) sender() error {
 	reply, _, err := c.answer(commandTime)
@@ -218,8 +225,12 @@ func (c *Conn) message(e *Envelope, body io.Reader) (Reply, error) {
 			}
 			return reply, err
 		}
-	} else if err := c.say(commandTime, fmt.Sprintf("BDAT %d LAST", e.Size)); err != nil {
-		return Reply{}, err
+	}
+	c.begun = true
+	if !w.stuff {
+		if err := c.say(commandTime, fmt.Sprintf("BDAT %d LAST", e.Size)); err != nil {
+			return Reply{}, err
+		}
 	}
 	n, err := io.Copy(w, body)
 	switch {

@@ -44,30 +44,41 @@ const goesAway = `> 220 mx
 < RCPT TO:<drop@far.test>
 > 421 4.3.2 going away`
 
+const takes = `> 220 mx
+< EHLO us.test
+> 250 mx
+< MAIL FROM:<a@us.test>
+> 250 ok
+< RCPT TO:<ok@far.test>
+> 250 ok
+< DATA
+> 354 go on
+< Subject: x
+< 
+< ..dot
+< ...two
+< end
+< .
+> 250 thanks`
+
 // A host that goes away at the name of one of several is asked again for the others, who
 // neither wait for him nor hear what was said of another.
 func TestWhoMakesAHostGoAwayGoesAlone(t *testing.T) {
-	s := sender(t, goesAway, `> 220 mx
-		< EHLO us.test
-		> 250 mx
-		< MAIL FROM:<a@us.test>
-		> 250 ok
-		< RCPT TO:<ok@far.test>
-		> 250 ok
-		< DATA
-		> 354 go on
-		< Subject: x
-		< 
-		< ..dot
-		< ...two
-		< end
-		< .
-		> 250 thanks`)
+	s := sender(t, goesAway, takes)
 	results := sendTo(t, s, "no@far.test", "drop@far.test", "ok@far.test")
 	for i, want := range []string{"550 5.1.1 nobody", "421 4.3.2 going away", ""} {
 		if got := results[i].Err; got == nil && want != "" || got != nil && got.Error() != want {
 			t.Errorf("%d: %v, want %q", i, got, want)
 		}
+	}
+}
+
+// The same when he is the last one, and nothing follows but the message.
+func TestTheLastOneMayMakeAHostGoAway(t *testing.T) {
+	s := sender(t, strings.Replace(goesAway, "< RCPT TO:<no@far.test>\n> 550 5.1.1 nobody", "< RCPT TO:<ok@far.test>\n> 250 ok", 1), takes)
+	results := sendTo(t, s, "ok@far.test", "drop@far.test")
+	if _, is := results[1].Err.(Reply); !is || results[0].Err != nil {
+		t.Errorf("%v", results)
 	}
 }
 
