@@ -3,6 +3,7 @@
 package outbound
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -83,12 +84,16 @@ func NewMetrics(r prometheus.Registerer) *Metrics {
 	return m
 }
 
-// Handle looks at the mails that a batch of jobs names.
+// Handle looks at the mails that a batch of jobs names. Events of SES may be among them.
 func (s *Step) Handle(ctx context.Context, batch []queue.Received) []error {
 	errs := make([]error, len(batch))
 	var all sync.WaitGroup
 	for i := range batch {
 		all.Go(func() {
+			if bytes.HasPrefix(batch[i].Body, []byte("{")) {
+				errs[i] = s.event(ctx, batch[i].Body) // JSON, of SES
+				return
+			}
 			var w spool.Wake
 			if err := cbor.Unmarshal(batch[i].Body, &w); err != nil {
 				s.Log.Error("a job that names no mail", "error", err)
@@ -205,6 +210,9 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 	var mu sync.Mutex // of the mail
 	var all sync.WaitGroup
 	room := make(chan struct{}, domains)
+	if failed = s.suppress(ctx, m, groups); failed != nil {
+		return nil, failed
+	}
 	sign := sync.OnceValues(func() (string, error) { return s.sign(ctx, m) })
 	for g, to := range groups {
 		room <- struct{}{}
@@ -227,6 +235,14 @@ func (s *Step) round(ctx context.Context, m *spool.Mail) (left []string, failed 
 				return
 			case sender == nil:
 				err = kinds.Errorf(kinds.Unavailable, "outbound: this service does not send by the way %q", way.Name)
+			case way.Name == directory.SES:
+				mu.Lock() // it reads all of the mail
+				err = s.Spool.KeepSent(ctx, m, s.Now().Add(eventsFor))
+				mu.Unlock()
+				if err == nil {
+					// It signs itself: with the Message-ID that it gives, no signature of ours would hold.
+					results, err = s.attempt(ctx, m, func() (string, error) { return "", nil }, sender, g.domain, to)
+				}
 			default:
 				results, err = s.attempt(ctx, m, sign, sender, g.domain, to)
 			}
@@ -301,7 +317,7 @@ func (s *Step) hold(m *spool.Mail, r *spool.Recipient) {
 func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 	now := s.Now()
 	r.Tries++
-	r.Host, r.Said, r.Status = result.Host, "", "2.0.0"
+	r.Host, r.Said, r.Status = result.Host, result.Said, "2.0.0"
 	word := "sent"
 	switch reply, said := result.Err.(relay.Reply); {
 	case result.Err == nil:
@@ -340,7 +356,7 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 		}
 	}
 	s.Log.Info("mail to another host", "message", m.Correlation, "tenant", m.Tenant, "domain", r.Domain(), "result", word, "tries", r.Tries,
-		"host", r.Host, "status", r.Status)
+		"host", r.Host, "status", r.Status, "as", result.Said)
 }
 
 // statusOf is the status of RFC 3463 for an error.

@@ -91,6 +91,16 @@ func SendQueue(way string) string {
 	return queue.Outbound
 }
 
+// OpenQueues gives all queues of the account in a region ("": the environment's), by their
+// whole names, of whomever.
+func OpenQueues(ctx context.Context, region string) (queue.Driver, error) {
+	cfg, err := awsclient.LoadIn(ctx, region)
+	if err != nil {
+		return nil, err
+	}
+	return queuesqs.New(cfg, ""), nil
+}
+
 // Sweep removes the queues of gateways that have died without removing them, and tells
 // how many. It is to be called about once an hour, by any gateway.
 func (p *Ports) Sweep(ctx context.Context) (removed int, err error) { return p.notify.Sweep(ctx) }

@@ -76,6 +76,7 @@ type Result struct {
 	DSN  bool   // it tells senders what they ask for (RFC 3461)
 	// Again is when to come again, if Err is ErrBusy.
 	Again time.Duration
+	Said  string // of who has the message: by what it knows it
 }
 
 // Send sends a message to recipients of one domain. open gives its bytes, as often as they

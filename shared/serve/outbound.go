@@ -9,6 +9,7 @@ import (
 	"github.com/godwit-mail/godwit/functions"
 	"github.com/godwit-mail/godwit/functions/outbound"
 	"github.com/godwit-mail/godwit/shared/blob"
+	"github.com/godwit-mail/godwit/shared/cloud"
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/queue"
@@ -22,17 +23,35 @@ func (s *Service) wireOutbound(mails *spool.Spool) error {
 	if s.settings.OutboundWay == settings.OutboundOff {
 		return nil
 	}
-	password, err := secretFile(s.settings.OutboundPasswordFile)
+	password, err := secretFile(s.settings.OutboundPasswordFile, "outbound.password-file")
 	if err != nil {
 		return err
 	}
-	router, err := outbound.NewRouter(s.settings, s.ways(password))
+	client, err := secretFile(s.settings.OutboundCertificate, "outbound.smarthost-certificate")
 	if err != nil {
 		return err
 	}
-	s.sending(mails, queue.Outbound, router)
+	ways := s.ways(password)
+	ways.Client = client
 	s.outbound = mails
 	s.wireReporter(mails)
+	router, err := outbound.NewRouter(s.settings, ways)
+	if err != nil {
+		return err
+	}
+	return s.sesEvents(s.sending(mails, queue.Outbound, router))
+}
+
+// sesEvents takes the events of SES out of the queue of the settings, if there is one.
+func (s *Service) sesEvents(step *outbound.Step) error {
+	if s.settings.OutboundSESEvents == "" {
+		return nil
+	}
+	events, err := cloud.OpenQueues(context.Background(), s.settings.OutboundSESRegion)
+	if err != nil {
+		return err
+	}
+	s.workers = append(s.workers, &functions.Worker{Queue: events, Name: s.settings.OutboundSESEvents, Handle: step.HandleSES, Receivers: 1, Grace: s.patience(), Log: s.log})
 	return nil
 }
 
@@ -107,12 +126,12 @@ func tidy(ctx context.Context, router *outbound.Router) {
 }
 
 // secretFile reads a file that is a secret and perhaps the end of a line; "" if there is none.
-func secretFile(name string) (string, error) {
+func secretFile(name, setting string) (string, error) {
 	if name == "" {
 		return "", nil
 	}
 	b, err := os.ReadFile(name)
-	return strings.TrimRight(string(b), "\r\n"), kinds.Wrap(kinds.Invalid, err, "outbound.password-file")
+	return strings.TrimRight(string(b), "\r\n"), kinds.Wrap(kinds.Invalid, err, setting)
 }
 
 // outgoing is what people see of the mail that is sent, nil if none is.

@@ -81,6 +81,7 @@ func (s *Settings) check(o Origins) (wrong []error) {
 	if s.Role == Gateway && s.AWSBucket == "" {
 		wrong = append(wrong, errors.New("aws.bucket (GODWIT_AWS_BUCKET) is not set; 'godwit deploy output' tells it"))
 	}
+	wrong = append(wrong, s.checkOutbound(o)...)
 	if s.TempDisk < s.MessageSize {
 		wrong = append(wrong, fmt.Errorf("limits.temp-disk (%s, %s) is too small for one message of limits.message-size (%s, %s)",
 			sizeText(s.TempDisk), o["limits.temp-disk"], sizeText(s.MessageSize), o["limits.message-size"]))
@@ -99,6 +100,21 @@ func (s *Settings) check(o Origins) (wrong []error) {
 			wrong = append(wrong, fmt.Errorf("%s: %s is the address of %s as well (%s)", o[f.Key], f.Key, other, *addr))
 		}
 		taken[string(*addr)] = f.Key
+	}
+	return wrong
+}
+
+// checkOutbound tells what of the ways can't work together.
+func (s *Settings) checkOutbound(o Origins) (wrong []error) {
+	if s.OutboundWay == OutboundSES && s.OutboundOthers == "" {
+		wrong = append(wrong, fmt.Errorf("%s: outbound.way is ses, which takes no null sender and no sender that isn't ours: "+
+			"set outbound.others to direct or smarthost, for forwards, notifications and reports", o["outbound.way"]))
+	}
+	if s.OutboundWay != OutboundSES && s.OutboundOthers != "" {
+		wrong = append(wrong, fmt.Errorf("%s: outbound.others is only for outbound.way ses", o["outbound.others"]))
+	}
+	if s.Role == Serve && (s.OutboundWay == OutboundSmarthost || s.OutboundOthers == OutboundSmarthost) && s.OutboundSmarthost == "" {
+		wrong = append(wrong, errors.New("mail is to go to a smarthost, so outbound.smarthost must name its host and port (relay.example.net:587)"))
 	}
 	return wrong
 }

@@ -55,7 +55,13 @@ type Settings struct {
 	SenderTrusted []netip.Prefix // peers whose mail is not judged
 	SenderSealers []string       // domains whose ARC seal is believed
 
-	OutboundWay            string // OutboundOff, OutboundDirect or OutboundSmarthost
+	OutboundWay            string // OutboundOff, OutboundDirect, OutboundSmarthost or OutboundSES
+	OutboundOthers         string // the way of what SES doesn't take: "", OutboundDirect or OutboundSmarthost
+	OutboundSESRegion      string // "": the environment's
+	OutboundSESSet         string // configuration set of mail that no route gives one
+	OutboundSESEvents      string // SQS queue
+	OutboundSource         []netip.Addr
+	OutboundCertificate    string // PEM file, with the key, for the smarthost
 	OutboundSmarthost      string // host:port
 	OutboundTLS            string // of the smarthost: opportunistic, encrypted, verified, implicit
 	OutboundUsername       string
@@ -97,6 +103,7 @@ const (
 	OutboundOff       = "off"       // it doesn't: a recipient elsewhere is refused
 	OutboundDirect    = "direct"    // to the mail exchangers of its domain
 	OutboundSmarthost = "smarthost" // all to one host
+	OutboundSES       = "ses"       // by Amazon's service, as far as it takes it
 )
 
 // Origins tells for each key where its value came from: "default", "FILE:LINE",

@@ -250,6 +250,32 @@ func (v *servers) String() string {
 	return strings.Join(parts, ",")
 }
 
+// addresses is a list of IP addresses.
+type addresses []netip.Addr
+
+func (v *addresses) Set(s string) error {
+	*v = nil
+	for part := range strings.SplitSeq(s, ",") {
+		if part = strings.TrimSpace(part); part == "" {
+			continue
+		}
+		a, err := netip.ParseAddr(part)
+		if err != nil || a.IsUnspecified() {
+			return fmt.Errorf("has %q, which is no IP address such as 192.0.2.7", part)
+		}
+		*v = append(*v, a)
+	}
+	return nil
+}
+
+func (v *addresses) String() string {
+	parts := make([]string, len(*v))
+	for i, a := range *v {
+		parts[i] = a.String()
+	}
+	return strings.Join(parts, ",")
+}
+
 // domains is a list of domain names.
 type domains []string
 

@@ -21,7 +21,8 @@ import (
 )
 
 const (
-	outgoing = "outgoing"
+	outgoing  = "outgoing"
+	sentSpace = "sent"
 	// MaxOutgoing is how many recipients one Mail names at most.
 	MaxOutgoing = 100
 	// patience is when a mail is looked at again of which the queue has lost the word.
@@ -263,12 +264,35 @@ func (s *Spool) put(ctx context.Context, m *Mail, due time.Time) error {
 	return err
 }
 
+// KeepSent keeps a mail, as far as notifications need it, for whom somebody tells later what
+// became of it; until when.
+func (s *Spool) KeepSent(ctx context.Context, m *Mail, until time.Time) error {
+	r, err := m.record(time.Time{})
+	if err != nil {
+		return err
+	}
+	r.Space, r.Expires = sentSpace, until
+	if _, err = s.Records.Put(ctx, r, 0); kinds.Is(err, kinds.Conflict) {
+		return nil // it was kept when others of it were sent
+	}
+	return err
+}
+
+// Sent gives a mail that was kept; kinds.NotFound.
+func (s *Spool) Sent(ctx context.Context, id string) (*Mail, error) {
+	return s.mail(ctx, sentSpace, id)
+}
+
 // Outgoing gives a mail as it is; kinds.NotFound.
 func (s *Spool) Outgoing(ctx context.Context, id string) (*Mail, error) {
+	return s.mail(ctx, outgoing, id)
+}
+
+func (s *Spool) mail(ctx context.Context, space, id string) (*Mail, error) {
 	if id == "" || len(id) > records.MaxKey {
 		return nil, kinds.Errorf(kinds.NotFound, "spool: no such mail")
 	}
-	found, err := s.Records.Get(ctx, records.Key{Space: outgoing, ID: id})
+	found, err := s.Records.Get(ctx, records.Key{Space: space, ID: id})
 	if err != nil {
 		return nil, err
 	}

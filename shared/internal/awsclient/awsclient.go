@@ -28,9 +28,13 @@ const (
 
 // Load reads region, credentials and endpoint from where the SDK looks for them: the
 // environment (AWS_REGION, AWS_ENDPOINT_URL, ...), the shared files, the task's role.
-func Load(ctx context.Context) (aws.Config, error) {
+func Load(ctx context.Context) (aws.Config, error) { return LoadIn(ctx, "") }
+
+// LoadIn is Load for a region; "" is the environment's.
+func LoadIn(ctx context.Context, region string) (aws.Config, error) {
 	var cfg aws.Config
 	cfg, err := config.LoadDefaultConfig(ctx,
+		config.WithRegion(region),
 		config.WithHTTPClient(HTTPClient(silence)),
 		config.WithLogger(logging.Nop{}), // what it would tell, each failed call's error tells
 		config.WithRetryer(func() aws.Retryer { return newRetryer(func() aws.CredentialsProvider { return cfg.Credentials }) }),

@@ -11,6 +11,7 @@ import (
 	"errors"
 	"net/url"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -216,9 +217,14 @@ func encode(body []byte) string {
 	return base64.StdEncoding.EncodeToString(body)
 }
 
+// decode reads a body. JSON, which is no base64, is what others put into a queue, such as
+// SNS the events of SES.
 func decode(body string) ([]byte, error) {
 	if body == "=" {
 		return nil, nil
+	}
+	if strings.HasPrefix(body, "{") {
+		return []byte(body), nil
 	}
 	return base64.StdEncoding.DecodeString(body)
 }
