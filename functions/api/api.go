@@ -119,6 +119,7 @@ func (s *server) register(api huma.API) {
 	}
 	if s.outgoing != nil {
 		s.outgoingMail(api)
+		s.suppressions(api)
 	}
 	if s.dns != nil {
 		s.domainRecords(api)

@@ -29,6 +29,8 @@ func TestWhereTheMailOfADomainGoes(t *testing.T) {
 		"slow.test. 300 IN MX 10 broken.test.",
 		"alias.test. 300 IN CNAME two.test.",
 		"nothing.test. 300 IN MX 10 gone.test.",
+		"led.test. 300 IN MX 10 name.test.", "name.test. 300 IN CNAME a.two.test.", // which nobody may do, and some do
+		"mixed.test. 300 IN MX 0 .", "mixed.test. 300 IN MX 10 a.two.test.",
 	)
 	z.Break("broken.test", true)
 	z.Break("unknown.test", true)
@@ -37,6 +39,7 @@ func TestWhereTheMailOfADomainGoes(t *testing.T) {
 		"two.test": "a.two.test 8.8.8.1:25; b.two.test [2a00::2]:25 8.8.8.2:25", "alias.test": "a.two.test 8.8.8.1:25; b.two.test [2a00::2]:25 8.8.8.2:25",
 		"implicit.test": "implicit.test 8.8.8.3:25", "half.test": "a.two.test 8.8.8.1:25", "backup.test": "a.two.test 8.8.8.1:25",
 		"[8.8.4.4]": " 8.8.4.4:25", "[IPv6:2a00::1]": " [2a00::1]:25", "[127.9.0.1]": " 127.9.0.1:25",
+		"led.test": "name.test 8.8.8.1:25", "mixed.test": "a.two.test 8.8.8.1:25",
 		"null.test": nullMX.Error(), "inside.test": notPublic.Error(), "ours.test": ourselves.Error(), "[127.0.0.1]": notPublic.Error(), "[10.1.1.1]": notPublic.Error(),
 		"nobody.test": noDomain.Error(), "nothing.test": noDomain.Error(), "a..b": noDomain.Error(),
 		"slow.test": "unavailable", "unknown.test": "unavailable",

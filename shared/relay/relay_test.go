@@ -134,6 +134,7 @@ const hello = `
 `
 
 func TestEachIsToldWhatThePeerSaid(t *testing.T) {
+	const plain = "> 220 x\n< EHLO us.test\n> 250 x\n"
 	for name, c := range map[string]struct {
 		script string
 		e      Envelope
@@ -146,6 +147,8 @@ func TestEachIsToldWhatThePeerSaid(t *testing.T) {
 		"all that was asked for": {hello + "< MAIL FROM:<ä@us.test> SIZE=32 BODY=8BITMIME SMTPUTF8 RET=HDRS ENVID=x+2By\n> 250 ok\n" +
 			"< RCPT TO:<b@mx.test> NOTIFY=FAILURE ORCPT=rfc822;b@x\n> 550 no",
 			Envelope{From: "ä@us.test", UTF8: true, EightBit: true, Return: "HDRS", ID: "x+2By", To: []Recipient{{"b@mx.test", "FAILURE", "rfc822;b@x"}}}, mail, "550 no", true},
+		"no UTF-8":         {plain, Envelope{From: "ä@us.test", UTF8: true}, mail, "553 5.6.7 The host takes no addresses outside ASCII", true},
+		"no 8 bits":        {plain, Envelope{EightBit: true}, mail, "554 5.6.3 The host takes no 8-bit content", true},
 		"too large":        {hello, Envelope{}, strings.Repeat("x", 98) + "\r\n\r\n", "552 5.3.4 The message is larger than the host takes", true},
 		"not to be kept":   {hello, Envelope{RequireTLS: true}, mail, "550 5.7.30 The host can't promise that the message stays encrypted on its way", true},
 		"it hangs up":      {hello + "< MAIL FROM:<> SIZE=32", Envelope{}, mail, "relay: the peer's reply: EOF", false},

@@ -14,7 +14,7 @@ import (
 
 // Commands makes the verbs. Each has its own flags for the connection.
 func Commands() []*cobra.Command {
-	makers := []func(*connection) *cobra.Command{tenants, domains, accounts, aliases, groups, keys, settings, queue, outgoing, routes, stats, epochs, importing, exporting, mailboxes, public}
+	makers := []func(*connection) *cobra.Command{tenants, domains, accounts, aliases, groups, keys, settings, queue, outgoing, routes, suppressions, stats, epochs, importing, exporting, mailboxes, public}
 	list := make([]*cobra.Command, 0, len(makers))
 	for _, m := range makers {
 		c := &connection{}
