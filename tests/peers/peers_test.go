@@ -137,6 +137,15 @@ func (to *town) submit(text string, recipients ...string) {
 	ok(to.t, c.SendMail(alice, recipients, strings.NewReader(strings.ReplaceAll(text, "\n", "\r\n"))))
 }
 
+// send brings a mail to Alice as another host does.
+func (to *town) send(from, text string) error {
+	to.t.Helper()
+	c, err := smtp.Dial(to.us.Address["smtp"])
+	ok(to.t, err)
+	defer c.Close()
+	return c.SendMail(from, []string{alice}, strings.NewReader(text))
+}
+
 // outgoing is a mail on its way, as the API shows it.
 type outgoing struct {
 	ID         string
