@@ -27,10 +27,10 @@ check: lint race fuzz ## all checks of the code: lint, race, fuzz (a C compiler)
 lint: ## gofmt, vet (test tags too), staticcheck
 	@unformatted=$$(gofmt -l .); if [ -n "$$unformatted" ]; then echo "gofmt -w is wanted by:"; echo "$$unformatted"; exit 1; fi
 	$(GO) vet ./...
-	$(GO) vet -tags clients,crash,interop ./tests/... ./shared/archive
+	$(GO) vet -tags clients,crash,interop,peers ./tests/... ./shared/archive
 	$(GO) vet -tags localstack,clients ./...
 	$(GO) tool staticcheck ./...
-	$(GO) tool staticcheck -tags clients,crash,interop ./tests/... ./shared/archive
+	$(GO) tool staticcheck -tags clients,crash,interop,peers ./tests/... ./shared/archive
 	$(GO) tool staticcheck -tags localstack,clients ./...
 
 .PHONY: race
@@ -54,6 +54,11 @@ fuzz: ## each fuzz target for FUZZTIME (50,000 inputs)
 .PHONY: test-clients
 test-clients: ## the real binary with real clients (swaks, curl, mbsync, offlineimap, getmail, mutt, tmux, python3, npm)
 	$(GO) test -tags clients -count=1 -timeout 15m -v ./tests/clients ./shared/archive
+	$(GO) test -tags clients -count=1 -timeout 5m -v -run SES ./tests/service
+
+.PHONY: test-peers
+test-peers: ## among Postfix, Exim, OpenDKIM, dkimpy and mailauth (root; these, python3, npm; /usr/local/sbin/exim4, as Debian's package bears no other beside it)
+	$(GO) test -tags peers -count=1 -timeout 15m -v ./tests/peers
 
 .PHONY: test-crash
 test-crash: ## kill -9 under load, 50 times
