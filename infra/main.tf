@@ -161,6 +161,14 @@ module "sweep_schedule" {
   function_arn  = module.sweep.arn
 }
 
+# What domains need in the DNS, where their zones are in Route 53.
+module "dns" {
+  source   = "./modules/dns"
+  for_each = var.zones
+  zone     = each.value.zone
+  records  = each.value.records
+}
+
 module "answer" {
   source               = "./modules/function"
   name                 = "${var.name}-api"

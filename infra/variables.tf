@@ -120,6 +120,15 @@ variable "smarthost_password_key" {
   default     = ""
 }
 
+variable "zones" {
+  description = "Domains whose records are made in Route 53, by name: the id of the hosted zone, and what 'godwit domain dns DOMAIN --output json' prints."
+  type = map(object({
+    zone    = string
+    records = list(object({ type = string, name = string, value = string }))
+  }))
+  default = {}
+}
+
 variable "outbound_concurrency" {
   description = "How many batches of mail to other hosts are sent at once by the function (2 to 1,000)."
   type        = number

@@ -27,6 +27,7 @@ provider "aws" {
       iam            = endpoints.value
       kms            = endpoints.value
       lambda         = endpoints.value
+      route53        = endpoints.value
       s3             = endpoints.value
       sqs            = endpoints.value
       sts            = endpoints.value

@@ -157,6 +157,16 @@ run "many_secrets_are_refused" {
   expect_failures = [var.smarthost_password_secret]
 }
 
+run "a_domain_gets_its_records" {
+  variables {
+    zones = { "example.org" = { zone = "Z1", records = [{ type = "MX", name = "example.org", value = "10 mail.example.org.", for = "mail", found = false }] } }
+  }
+  assert {
+    condition     = module.dns["example.org"].names == tolist(["example.org"])
+    error_message = "They must be made."
+  }
+}
+
 run "the_sweep_alone_removes" {
   assert {
     condition     = [for s in local.sweep_may : s.Action if s.Sid == "Trim"] == [["dynamodb:DeleteItem"]] && [for s in local.sweep_may : s.Resource if s.Sid == "Remove"] == [["arn:aws:s3:::mail-123456789012-eu-west-1/m/*", "arn:aws:s3:::mail-123456789012-eu-west-1/s/*"]]

@@ -15,6 +15,7 @@ func TestBudget(t *testing.T) {
 	accept(t, w, b)
 	deliveries(t, w, b)
 	received(t, w, b, tidying(t, newWorld(t), b))
+	sending(t, w, b)
 	mailboxes(t, w, b)
 	pushes(t, w, b)
 	administration(t, w, b)

@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -144,12 +145,19 @@ func (g *gateway) Write(p []byte) (int, error) {
 
 func (w *world) gateway(name string) *gateway {
 	w.t.Helper()
+	return w.gatewayWith(name, nil)
+}
+
+// gatewayWith is gateway with settings, by flag.
+func (w *world) gatewayWith(name string, with map[string]string) *gateway {
+	w.t.Helper()
 	g := &gateway{t: w.t}
 	data := filepath.Join(w.t.TempDir(), name)
 	flags := map[string]string{"data": data, "aws-name": w.cloud.Name, "aws-bucket": w.cloud.Bucket, "health-address": "", "drain": "5s"}
 	for _, l := range []string{"smtp", "submission", "submissions", "imap", "imaps"} {
 		flags[l+"-address"] = "127.0.0.1:0"
 	}
+	maps.Copy(flags, with)
 	st, _, err := settings.Load(settings.Gateway, "", nil, flags)
 	w.ok(err)
 	g.Service, err = serve.OpenGateway(w.t.Context(), st, []string{"smtp", "imap"},

@@ -192,7 +192,8 @@ func queues(t testing.TB, cfg aws.Config, name string, o Options) {
 			return err
 		})
 	}
-	for _, jobs := range []string{name + "-" + queue.Deliver, name + "-" + queue.Compact} {
+	for _, jobs := range []string{queue.Deliver, queue.Compact, queue.Outbound, queue.Egress} {
+		jobs = name + "-" + jobs
 		make(queue.Dead(jobs), map[string]string{})
 		attributes := map[string]string{"RedrivePolicy": fmt.Sprintf(`{"deadLetterTargetArn":%q,"maxReceiveCount":%d}`,
 			queueARN(cfg, queue.Dead(jobs)), o.Redrive)}
