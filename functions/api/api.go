@@ -106,6 +106,7 @@ func (s *server) register(api huma.API) {
 	s.settings(api)
 	s.usage(api)
 	s.routes(api)
+	s.domainReports(api)
 	if s.mail != nil {
 		s.mailboxes(api)
 		s.imports(api)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
+	"github.com/godwit-mail/godwit/shared/reports"
 	"github.com/godwit-mail/godwit/shared/resolver"
 	"github.com/godwit-mail/godwit/shared/signing"
 )
@@ -19,11 +20,12 @@ type DNS struct {
 	Keys     *signing.Keys
 	Resolver *resolver.Resolver
 	Host     string // by which the service is known
+	MTASTS   string // mode of our domains' policy (RFC 8461): "testing" or "enforce"; else they have none
 }
 
 // DNSRecord is a record that a domain needs.
 type DNSRecord struct {
-	Type  string `json:"type" enum:"MX,TXT,SRV"`
+	Type  string `json:"type" enum:"MX,TXT,SRV,CNAME"`
 	Name  string `json:"name"`
 	Value string `json:"value"`
 	For   string `json:"for" doc:"What it is for."`
@@ -86,6 +88,7 @@ func (s *server) needed(ctx context.Context, domain string) (DNSRecords, error) 
 	for _, k := range keys {
 		list = append(list, DNSRecord{"TXT", k.Name, k.Value, "DKIM: others see that mail is from the domain, unchanged", k.Live})
 	}
+	list = append(list, s.policies(ctx, domain)...)
 	// RFC 6186, section 3.4; RFC 8314, section 5.1: clients find the servers by these.
 	for _, v := range []struct{ service, port string }{{"_submissions", "465"}, {"_imaps", "993"}, {"_pop3s", "995"}} {
 		list = append(list, s.srv(ctx, v.service+"._tcp."+domain, v.port))
@@ -108,7 +111,7 @@ func (s *server) spf(ctx context.Context, domain string) DNSRecord {
 }
 
 func (s *server) policy(ctx context.Context, domain string) DNSRecord {
-	r := DNSRecord{Type: "TXT", Name: "_dmarc." + domain, Value: "v=DMARC1; p=quarantine", For: "DMARC: others know what to do with mail that only claims to be from the domain"}
+	r := DNSRecord{Type: "TXT", Name: "_dmarc." + domain, Value: "v=DMARC1; p=quarantine; rua=mailto:" + reports.DMARCAddress + "@" + domain, For: "DMARC: others know what to do with mail that only claims to be from the domain"}
 	found, _, _ := s.dns.Resolver.TXT(ctx, r.Name)
 	r.Found = slices.ContainsFunc(found, func(text string) bool { return dmarc.Parse(text) != nil })
 	return r

@@ -55,6 +55,10 @@ func (s *server) guard(mux *http.ServeMux) http.Handler {
 			mux.ServeHTTP(seen, r.WithContext(ctx))
 			return
 		}
+		if r.URL.Path == policyPath && r.Method == http.MethodGet {
+			s.servePolicy(ctx, seen, r)
+			return
+		}
 		who, err := s.login(ctx, r)
 		if err != nil {
 			if kinds.Is(err, kinds.Unauthenticated) {

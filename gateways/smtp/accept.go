@@ -1,6 +1,7 @@
 package smtp
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // accept stores the message, hands its jobs to the queue, and only then says 250: from
@@ -45,7 +47,10 @@ func (s *session) accept() {
 	if len(t.remote) > 0 {
 		owners = append(owners, string(s.user.Account.ID))
 	}
-	ref, err := t.in.Put(ctx, s.cfg.Blobs, t.tenant, owners)
+	ref, err := t.in.Put(ctx, s.cfg.Blobs, cmp.Or(t.tenant, spool.Ours), owners)
+	if err == nil {
+		err = s.takeReports(ctx, t, ref, &sum, judged)
+	}
 	if err == nil {
 		err = s.handOver(ctx, t, ref, &sum, judged)
 	}

@@ -97,6 +97,7 @@ type Config struct {
 	Expire    time.Duration     // of mail for other hosts
 	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks
 	Tally     *reports.Tally    // counts what it found, for the domains' owners; may be nil
+	Inbox     *reports.Inbox    // of what others report of our domains; may be nil
 	Obey      bool              // what the author's domain wants done with mail that fails
 	Trusted   []netip.Prefix    // peers that are not judged
 	Login     *login.Login      // for submission

@@ -3,6 +3,7 @@ package smtp
 import (
 	"blitiri.com.ar/go/spf"
 
+	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
 	"github.com/godwit-mail/godwit/shared/senderauth"
@@ -12,6 +13,7 @@ import (
 type verdict struct {
 	Do      dmarc.Policy // what is done with it
 	From    string       // the author's domain
+	Passed  bool         // DMARC, or it isn't judged
 	Proven  bool         // the reverse-path is who sent it
 	results string       // the Authentication-Results field
 }
@@ -33,7 +35,7 @@ func (s *session) trial(t *transaction) *senderauth.Trial {
 // judge says what is to be done with a message that has come.
 func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 	if t.trial == nil {
-		return verdict{Do: dmarc.NoPolicy}
+		return verdict{Do: dmarc.NoPolicy, Passed: true}
 	}
 	v := t.trial.Finish(sum.Envelope.From)
 	signed := make([]string, len(v.DKIM))
@@ -50,5 +52,5 @@ func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 		s.cfg.Tally.Judged(peerIP(s), &v, do)
 	}
 	s.metrics.judged.WithLabelValues(string(v.DMARC.Result), string(do)).Inc()
-	return verdict{Do: do, From: v.DMARC.From, Proven: v.SPF.Result == spf.Pass, results: v.Results}
+	return verdict{Do: do, From: v.DMARC.From, Passed: v.DMARC.Result == dkim.Pass, Proven: v.SPF.Result == spf.Pass, results: v.Results}
 }

@@ -68,6 +68,10 @@ func (s *session) recipient(t *transaction, addr address.Address, w wish) {
 	case kinds.Is(err, kinds.Denied) && s.submission && s.cfg.Outbound != nil:
 		s.elsewhere(t, addr, w)
 		return
+	case kinds.Is(err, kinds.NotFound) && s.reported(t, addr):
+		t.rcpts = append(t.rcpts, addr)
+		s.reply(okayRcpt)
+		return
 	case err != nil:
 		s.refuseRecipient(err)
 		return
@@ -92,6 +96,7 @@ func (s *session) recipient(t *transaction, addr address.Address, w wish) {
 		return
 	}
 	t.add(addr, res.Tenant, to)
+	s.reported(t, addr)
 	if dsn.Wants(w.notify, dsn.Success) {
 		t.tell(to[0].Account.ID, delivery.Tell{Address: addr.String(), Origin: w.origin, Expanded: len(to) > 1})
 	}

@@ -24,6 +24,7 @@ type transaction struct {
 	rcpts    []address.Address
 	accounts []recipient
 	remote   []spool.Recipient  // elsewhere
+	reported []string           // domains of ours of which it may be a report
 	told     bool               // the sender is to be told of a delivery here
 	has      map[account.ID]int // where in accounts
 
@@ -69,7 +70,7 @@ func (t *transaction) tell(id account.ID, what delivery.Tell) {
 }
 
 // wanted tells whether anybody is to get the message.
-func (t *transaction) wanted() bool { return len(t.accounts)+len(t.remote) > 0 }
+func (t *transaction) wanted() bool { return len(t.accounts)+len(t.remote)+len(t.reported) > 0 }
 
 func (t *transaction) discard() {
 	if t.in != nil {

@@ -125,7 +125,7 @@ func Open(ctx context.Context, st *settings.Settings, o Options) (_ *Service, er
 	s.wireFunctions(parked)
 	s.http = s.newHTTP(api.New(api.Config{Directory: s.directory, Records: s.ports.Records, Spool: api.Parked(parked, st.HistoryWindow), Quota: s.quota,
 		Outgoing: s.outgoing(parked),
-		DNS:      &api.DNS{Keys: s.keys, Resolver: s.resolver, Host: st.Hostname},
+		DNS:      &api.DNS{Keys: s.keys, Resolver: s.resolver, Host: st.Hostname, MTASTS: st.MTASTS},
 		Mail:     &api.Mail{Accounts: s.accounts, Blobs: blob.Store{Driver: s.ports.Blobs}, Sharing: s.sharing},
 		Now:      s.options.Now, Log: s.log, Version: s.options.Version}))
 	if err = s.ensureKey(ctx); err != nil {

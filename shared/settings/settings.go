@@ -71,6 +71,7 @@ type Settings struct {
 	OutboundAllow          []netip.Prefix // networks that are not public and may be sent to
 	OutboundExpire         time.Duration
 	OutboundMails          int
+	MTASTS                 string // mode of our domains' policies: off, testing or enforce
 	ReportsSend            bool   // owners of domains are told what was seen of them
 	ReportsDomain          string // that tells them; "" is Hostname
 	ReportsContact         string // address for questions; "" is postmaster at it

@@ -130,6 +130,9 @@ func (s *Settings) Fields() []Field {
 			Help: "how long mail for a host that can't be reached is tried"},
 		{Key: "outbound.mails", Default: "1000", value: &number{to: &s.OutboundMails, min: 1, max: 100_000},
 			Help: "mails that are sent at once; those for hosts that do not answer are among them"},
+		{Key: "mta-sts.mode", Default: "testing", value: &choice{to: &s.MTASTS, of: []string{"off", "testing", "enforce"}},
+			Help: "off, testing or enforce: what other hosts shall do when TLS with this one fails, for all our domains (MTA-STS); " +
+				"enforce needs a certificate of the hostname by an authority that others know"},
 		{Key: "reports.send", Default: "true", Bool: true, value: (*boolean)(&s.ReportsSend),
 			Help: "owners of other domains that ask for it are sent daily reports: on mail in their name (DMARC), on TLS with their hosts (TLSRPT)"},
 		{Key: "reports.domain", value: &text{to: &s.ReportsDomain},

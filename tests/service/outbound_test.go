@@ -226,7 +226,7 @@ func TestMailIsSignedWhenItsKeysArePublished(t *testing.T) {
 	}
 	until(t, "all records are found", func() bool {
 		told := w.Godwit("domain", "dns", "demo.test")
-		return strings.Count(told, "\n") == 9 && !strings.Contains(told, "\n-") && !strings.Contains(told, "\nfalse") && !strings.Contains(told, "\nno")
+		return strings.Count(told, "\n") == 12 && !strings.Contains(told, "\n-") && !strings.Contains(told, "\nfalse") && !strings.Contains(told, "\nno")
 	})
 	c, err := smtp.DialTLS(w.Address("submissions"), &tls.Config{InsecureSkipVerify: true})
 	if err != nil {

@@ -61,7 +61,7 @@ func handler(p ports.Set, st *settings.Settings, log *slog.Logger) http.Handler 
 		Records:   p.Records,
 		Spool:     api.Parked(mails, window),
 		Outgoing:  outgoing,
-		DNS:       &api.DNS{Keys: &signing.Keys{Records: p.Records, Resolver: names, Now: wall}, Resolver: names, Host: st.Hostname},
+		DNS:       &api.DNS{Keys: &signing.Keys{Records: p.Records, Resolver: names, Now: wall}, Resolver: names, Host: st.Hostname, MTASTS: st.MTASTS},
 		Quota:     quota.New(quota.Config{Directory: dir, Records: p.Records, Blobs: blob.Store{Driver: p.Blobs}, Now: wall, Log: log}),
 		Mail:      &api.Mail{Accounts: accounts, Blobs: blob.Store{Driver: p.Blobs}},
 		Now:       wall,

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"net/http"
+	"strconv"
 
 	"github.com/spf13/cobra"
 )
@@ -31,6 +32,7 @@ func domains(c *connection) *cobra.Command {
 				return c.show(cmd, o, whole...)
 			}),
 		c.domainDNS(),
+		c.domainReports(),
 		c.patcher("suspend NAME", "Suspend a domain: nobody in it receives mail or logs in", "domains", "name", object{"suspended": true}, fields...),
 		c.patcher("resume NAME", "End a domain's suspension", "domains", "name", object{"suspended": false}, fields...),
 		c.pointer("catch-all NAME [ADDRESS]", "Say who gets mail for unknown users; it is refused without ADDRESS", "domains", "catch_all", fields...),
@@ -54,6 +56,30 @@ func (c *connection) domainDNS() *cobra.Command {
 		}
 		records, _ := o["records"].([]any)
 		return c.list(cmd, records, "found", "type", "name", "value")
+	}
+	return cmd
+}
+
+// domainReports is the verb that tells what others have reported.
+func (c *connection) domainReports() *cobra.Command {
+	cmd := verb("reports NAME", "Show what other hosts have reported of a domain: mail in its name (DMARC), TLS with its hosts", cobra.ExactArgs(1), c.names("/v1/domains", "name"), nil)
+	days := cmd.Flags().Int("days", 30, "how far back")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		o, _, err := c.call(cmd.Context(), http.MethodGet, at("domains", args[0], "reports")+"?days="+strconv.Itoa(*days), nil, "", nil)
+		if err != nil {
+			return err
+		}
+		list, _ := o["reports"].([]any)
+		for _, r := range list {
+			if r, ok := r.(object); ok {
+				causes, _ := r["causes"].([]any)
+				if len(causes) > 0 {
+					worst, _ := causes[0].(object)
+					r["worst"] = worst["name"]
+				}
+			}
+		}
+		return c.list(cmd, list, "begin", "kind", "reporter", "passed", "failed", "worst")
 	}
 	return cmd
 }
