@@ -137,10 +137,20 @@ module "send" {
     GODWIT_LOG_LEVEL                = var.log_level
   })
 
-  sources = {
+  sources = merge({
     outbound = { queue = module.outbound.sources.jobs, batch = 10, concurrency = var.outbound_concurrency }
     dead     = { queue = module.outbound.sources.dead, batch = 1, concurrency = 2 }
-  }
+    }, { for key, ses in module.ses :
+    key => { queue = ses.events.arn, batch = 10, concurrency = 2 }
+  })
+}
+
+# What SES needs to send, and tells of what becomes of it: only where it is to send.
+module "ses" {
+  source   = "./modules/ses"
+  for_each = length(var.ses_domains) == 0 ? toset([]) : toset(["ses"])
+  name     = var.name
+  domains  = var.ses_domains
 }
 
 # Wakes mail whose time to be tried again has come.

@@ -73,6 +73,11 @@ output "sending" {
   value       = local.sending
 }
 
+output "ses_records" {
+  description = "What SES needs in the DNS of its domains to sign for them, as a list of type, name and value."
+  value       = flatten([for ses in module.ses : ses.records])
+}
+
 output "compact_queue" {
   description = "The queue of accounts to be compacted."
   value       = module.compactions.jobs.name

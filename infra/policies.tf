@@ -198,7 +198,20 @@ locals {
       Effect   = "Allow"
       Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
       Resource = [module.outbound.jobs.arn, module.outbound.dead.arn]
-      }], var.smarthost_password_secret == "" ? [] : [{
+      }], flatten([for ses in module.ses : [
+        {
+          Sid      = "SES"
+          Effect   = "Allow"
+          Action   = ["ses:SendEmail", "ses:SendRawEmail"]
+          Resource = concat(ses.identities, [ses.configuration_set.arn])
+        },
+        {
+          Sid      = "Events"
+          Effect   = "Allow"
+          Action   = ["sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:GetQueueUrl", "sqs:ReceiveMessage"]
+          Resource = [ses.events.arn]
+        },
+      ]]), var.smarthost_password_secret == "" ? [] : [{
       Sid      = "Password"
       Effect   = "Allow"
       Action   = ["secretsmanager:GetSecretValue"]

@@ -120,6 +120,12 @@ variable "smarthost_password_key" {
   default     = ""
 }
 
+variable "ses_domains" {
+  description = "Domains for which Amazon SES sends; outbound.way is then ses, or routes name it, and outbound.ses-set is the service's name. Empty: SES is not used."
+  type        = set(string)
+  default     = []
+}
+
 variable "zones" {
   description = "Domains whose records are made in Route 53, by name: the id of the hosted zone, and what 'godwit domain dns DOMAIN --output json' prints."
   type = map(object({

@@ -28,6 +28,8 @@ provider "aws" {
       kms            = endpoints.value
       lambda         = endpoints.value
       route53        = endpoints.value
+      sesv2          = endpoints.value
+      sns            = endpoints.value
       s3             = endpoints.value
       sqs            = endpoints.value
       sts            = endpoints.value

@@ -167,6 +167,24 @@ run "a_domain_gets_its_records" {
   }
 }
 
+run "ses_is_off_until_it_has_domains" {
+  assert {
+    condition     = length(module.ses) == 0 && alltrue([for s in local.outbound_may : !contains(s.Action, "ses:SendEmail")])
+    error_message = "Nobody may send by SES."
+  }
+}
+
+run "the_function_sends_by_ses_and_hears_of_it" {
+  command = plan
+  variables {
+    ses_domains = ["example.org"]
+  }
+  assert {
+    condition     = length(module.ses) == 1 && length([for s in local.outbound_may : s if s.Sid == "SES" || s.Sid == "Events"]) == 2
+    error_message = "The function must be allowed to send, and to take the events."
+  }
+}
+
 run "the_sweep_alone_removes" {
   assert {
     condition     = [for s in local.sweep_may : s.Action if s.Sid == "Trim"] == [["dynamodb:DeleteItem"]] && [for s in local.sweep_may : s.Resource if s.Sid == "Remove"] == [["arn:aws:s3:::mail-123456789012-eu-west-1/m/*", "arn:aws:s3:::mail-123456789012-eu-west-1/s/*"]]

@@ -71,7 +71,7 @@ func (s *Service) wireEgress(mails *spool.Spool) error {
 	if err != nil {
 		return err
 	}
-	router.Smarthost = nil
+	router.Smarthost, router.SES = nil, nil
 	s.sending(mails, queue.Egress, router).Elsewhere = map[string]string{directory.Smarthost: queue.Outbound, directory.SES: queue.Outbound}
 	s.wireReporter(mails)
 	return nil
