@@ -68,7 +68,8 @@ func (s *Step) notify(ctx context.Context, m *spool.Mail, of []fate) error {
 		case dsn.Failed:
 			r.Status = permanent(f.Status)
 			// RFC 3461, section 4.3: FULL asks for the message where delivery failed; else it is the header.
-			report.Full = m.Return == dsn.ReturnFull && m.HeaderLen > 0 && m.Blob.Size <= dsn.MaxFull
+			// RFC 8689, section 5: of what had to stay encrypted, only the header is returned
+			report.Full = m.Return == dsn.ReturnFull && !m.RequireTLS && m.HeaderLen > 0 && m.Blob.Size <= dsn.MaxFull
 		case dsn.Delayed:
 			r.Until = time.UnixMilli(m.ExpiresMS)
 		}
