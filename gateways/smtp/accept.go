@@ -70,6 +70,7 @@ func (s *session) accept() {
 
 // handOver hands the message's jobs and records over.
 func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, sum *message.Summary, v verdict) error {
+	s.see(ctx, t)
 	now := s.cfg.Now()
 	m := handover.Message{ID: t.id, Tenant: t.tenant, From: t.from.String(), Protocol: s.flavour(), At: now, Results: []byte(v.results), Received: s.received(t, now),
 		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, UTF8: t.params.utf8, EightBit: t.params.eightBit}

@@ -1,10 +1,14 @@
 package smtp
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
 	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
@@ -148,15 +152,17 @@ func (s *session) refuseRecipient(err error) {
 	s.reply(r)
 }
 
-// A group's last entries are read if it has at most maxHeads members, headsAtOnce at a time.
+// A group's last entries are read at RCPT if it has at most maxHeads members, headsAtOnce at a
+// time; else when the message is there, for at most seeTime.
 const (
 	maxHeads    = 100
 	headsAtOnce = 16
+	seeTime     = 10 * time.Second
 )
 
 // heads gives the accounts with the last entry that is known of each. Of a larger group's
-// members, and where it can't be read, it is what this process happens to know, or 0;
-// deliver looks further back then. kinds.Quota is returned when nobody has room.
+// members, and where it can't be read, it is what this process happens to know, or 0, and the
+// account has room. kinds.Quota is returned when nobody has.
 func (s *session) heads(res *directory.Resolution, addr address.Address, size int64) ([]recipient, error) {
 	heads := make([]account.Head, len(res.Recipients))
 	errs := make([]error, len(heads))
@@ -191,6 +197,34 @@ func (s *session) heads(res *directory.Resolution, addr address.Address, size in
 		return nil, kinds.Errorf(kinds.Quota, "smtp: no room for %d octets", size)
 	}
 	return to, nil
+}
+
+// see reads the last entries that heads has left out, as a delivery that doesn't know where to
+// begin reads the account's whole journal. Those that can't be read stay 0.
+func (s *session) see(ctx context.Context, t *transaction) {
+	ctx, cancel := context.WithTimeout(ctx, seeTime)
+	defer cancel()
+	reading, ctx := errgroup.WithContext(ctx)
+	reading.SetLimit(headsAtOnce)
+	for i := range t.accounts {
+		to := &t.accounts[i]
+		if to.Seen > 0 || ctx.Err() != nil {
+			continue
+		}
+		reading.Go(func() error {
+			head, err := s.cfg.Accounts.Head(ctx, to.Account)
+			if err == nil {
+				to.Seen = head.Seq
+			}
+			if kinds.Of(err).Temporary() {
+				return err // of all, most likely
+			}
+			return nil
+		})
+	}
+	if err := reading.Wait(); err != nil {
+		s.log.Warn("last entries of a group's members can't be read", "message", t.id, "error", err)
+	}
 }
 
 // full tells whether an account has no room: its last known total and the size that the
