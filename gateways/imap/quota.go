@@ -9,15 +9,25 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 )
 
-// A quota root is an account; the name of the client's own is empty, that of another one is the
-// name of its INBOX. Quotas are set by who runs the service, over its API: no account has a role
-// by which it could set its own or another one's, so QUOTASET is left out. QUOTA is RFC 9208.
+// A quota root is an account that has limits; the name of the client's own is empty, that of another
+// one is the name of its INBOX. Quotas are set by who runs the service, over its API: no account has a
+// role by which it could set its own or another one's, so QUOTASET is left out. QUOTA is RFC 9208.
 
 // getQuotaRoot is GETQUOTAROOT.
 func (s *session) getQuotaRoot(cmd *command) error {
 	return s.withinNamed(cmd, account.MayRead, func(ctx context.Context, p *place, m *account.Mailbox) error {
-		s.w().Raw("* QUOTAROOT ").Mailbox(p.shown(m.Name)).Raw(" ").String(p.root).CRLF()
-		return s.writeQuota(ctx, p)
+		q, err := s.quota(ctx, p)
+		if err != nil {
+			return err
+		}
+		w := s.w().Raw("* QUOTAROOT ").Mailbox(p.shown(m.Name))
+		if q == (account.Quota{}) {
+			w.CRLF()
+			return nil
+		}
+		w.Raw(" ").String(p.root).CRLF()
+		s.writeQuota(p, q)
+		return nil
 	})
 }
 
@@ -36,10 +46,15 @@ func (s *session) getQuota(cmd *command) error {
 	}
 	defer p.release()
 	readable := slices.ContainsFunc(p.account.State().Mailboxes(), func(m *account.Mailbox) bool { return p.account.Rights(m)&account.MayRead != 0 })
-	if root != p.root || !readable {
+	q, err := s.quota(ctx, p)
+	if err != nil {
+		return err
+	}
+	if root != p.root || !readable || q == (account.Quota{}) {
 		return no(imap.ResponseCodeNonExistent, "No such quota root")
 	}
-	return s.writeQuota(ctx, p)
+	s.writeQuota(p, q)
+	return nil
 }
 
 // setQuota is SETQUOTA.
@@ -58,26 +73,31 @@ func (s *session) setQuota(cmd *command) error {
 	return no(imap.ResponseCodeNoPerm, "Quotas are not set by mail clients")
 }
 
-// writeQuota tells what is held of what may be. A resource without a limit isn't named.
-//
-// RFC 9208, section 5.1: STORAGE is counted in units of 1024 octets.
-func (s *session) writeQuota(ctx context.Context, p *place) error {
+// quota gives the limits of a place's account.
+func (s *session) quota(ctx context.Context, p *place) (account.Quota, error) {
 	limits, err := s.gateway.cfg.Quota.Limits(ctx, p.owner)
 	if err != nil {
-		return s.fail(err)
+		return account.Quota{}, s.fail(err)
 	}
+	return limits.Account, nil
+}
+
+// writeQuota tells what is held of what may be. A resource without a limit isn't named, but one is.
+//
+// RFC 9208, section 7: quota-list = "(" quota-resource *(SP quota-resource) ")"
+// RFC 9208, section 5.1: STORAGE is counted in units of 1024 octets.
+func (s *session) writeQuota(p *place, q account.Quota) {
 	held := p.account.State().Standing().Totals
 	w := s.w().Raw("* QUOTA ").String(p.root).Raw(" (")
 	sep := ""
-	if q := limits.Account.Bytes; q > 0 {
-		w.Raw("STORAGE ").Uint(kibi(held.Bytes)).Raw(" ").Uint(kibi(q))
+	if q.Bytes > 0 {
+		w.Raw("STORAGE ").Uint(kibi(held.Bytes)).Raw(" ").Uint(kibi(q.Bytes))
 		sep = " "
 	}
-	if q := limits.Account.Messages; q > 0 {
-		w.Raw(sep).Raw("MESSAGE ").Uint(uint64(held.Messages)).Raw(" ").Uint(uint64(q))
+	if q.Messages > 0 {
+		w.Raw(sep).Raw("MESSAGE ").Uint(uint64(held.Messages)).Raw(" ").Uint(uint64(q.Messages))
 	}
 	w.Raw(")\r\n")
-	return nil
 }
 
 func kibi(n int64) uint64 { return uint64(n+1023) / 1024 }

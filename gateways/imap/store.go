@@ -111,6 +111,7 @@ func (s *session) tellStored(list, failed []span, before *account.State, silent 
 	if m == nil {
 		return
 	}
+	s.tellKeywords(m)
 	alone := after.Seq() <= before.Seq()+1
 	for _, r := range list {
 		for i := r.from; i < r.to; i++ {

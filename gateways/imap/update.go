@@ -51,10 +51,7 @@ func (s *session) update(allowExpunge bool) error {
 		v.bury(gone)
 	}
 	s.tellNew(now, changed, allowExpunge)
-	if len(now.Keywords) > v.keywords {
-		v.keywords = len(now.Keywords)
-		s.writeFlags(now)
-	}
+	s.tellKeywords(now)
 	flags := s.notices == nil || !s.notices.on || s.notices.selected == 0 || s.notices.selected&flagChange != 0
 	for i := range changed {
 		if m := &changed[i]; flags && m.UID < v.next && m.ModSeq > v.told && v.known[m.UID] < m.ModSeq {
@@ -149,6 +146,15 @@ func (s *session) tellNew(now *account.Mailbox, changed []account.Message, expun
 	}
 	if fresh > 0 {
 		s.w().Raw("* ").Uint(uint64(v.len())).Raw(" EXISTS\r\n")
+	}
+}
+
+// tellKeywords names the flags of the mailbox where there are more than the client knows: before
+// it sees one at a message.
+func (s *session) tellKeywords(now *account.Mailbox) {
+	if len(now.Keywords) > s.view.keywords {
+		s.view.keywords = len(now.Keywords)
+		s.writeFlags(now)
 	}
 }
 
