@@ -121,12 +121,13 @@ func (r *Release) each(ctx context.Context, n *notes, due func(tenant string) bo
 				return total, err
 			}
 		}
-		done, err := r.tenant(ctx, tenant, jobs)
+		done, err := r.tenant(ctx, tenant, jobs, n)
 		total.Blobs += done.Blobs
 		total.BlobBytes += done.BlobBytes
 		if ctx.Err() != nil {
 			return total, interrupted(ctx)
 		}
+		n.left = nil
 		if err != nil {
 			r.Log.Error("blobs that nobody needs cannot be removed", "tenant", tenant, "error", err)
 		}
@@ -180,53 +181,64 @@ type round struct {
 	mu     sync.Mutex          // of the rest
 	held   map[uint64]struct{} // blobs' names' hashes: two that are alike keep both
 	asked  map[string]bool     // accounts
+	done   Released
+
+	notes *notes // nil: there is no next turn
+	parts int    // of what was learnt that are kept
+	until int64
+	news  learnt // not yet
 }
 
-func (r *Release) tenant(ctx context.Context, tenant string, jobs *inFlight) (done Released, err error) {
+func (r *Release) tenant(ctx context.Context, tenant string, jobs *inFlight, n *notes) (Released, error) {
 	for _, of := range []string{tenant, noTenant} {
 		if err := jobs.unknown[of]; err != nil {
-			return done, err
+			return Released{}, err
 		}
 	}
 	window := r.Window
 	if window == 0 {
 		window = account.DefaultWindow
 	}
-	now := r.Now()
-	w := &round{Release: r, tenant: tenant, since: now.Add(-window - margin), held: map[uint64]struct{}{}, asked: map[string]bool{}}
-	prefix := blob.Messages + tenant + "/"
+	w := &round{Release: r, tenant: tenant, since: r.Now().Add(-window - margin), held: map[uint64]struct{}{}, asked: map[string]bool{}}
+	err := w.all(ctx, jobs, n)
+	return w.done, err
+}
+
+// all goes through the tenant's blobs.
+func (w *round) all(ctx context.Context, jobs *inFlight, n *notes) error {
+	prefix, now := blob.Messages+w.tenant+"/", w.Now()
 	learnt := false
 	for after := ""; ; {
-		list, err := r.Blobs.Driver.List(ctx, prefix, after, blob.MaxPage)
+		list, err := w.Blobs.Driver.List(ctx, prefix, after, blob.MaxPage)
 		if err != nil {
-			return done, err
+			return err
 		}
 		for _, o := range list {
 			after = o.Name
 			made, ok := generation(o.Name[len(prefix):])
 			if ok && now.Sub(made) < minAge {
-				return done, nil // and so are all that follow
+				return nil // and so are all that follow
 			}
 			if _, flies := jobs.blobs[key(o.Name)]; flies || !ok || now.Sub(o.Modified) < minAge {
 				continue
 			}
 			if !learnt { // not before there is one that is old enough
-				if err := w.learn(ctx); err != nil {
-					return done, err
+				if err := w.learn(ctx, n); err != nil {
+					return err
 				}
 				learnt = true
 			}
 			gone, err := w.release(ctx, o.Name)
 			if err != nil {
-				return done, err
+				return err
 			}
 			if gone {
-				done.Blobs++
-				done.BlobBytes += o.Size
+				w.done.Blobs++
+				w.done.BlobBytes += o.Size
 			}
 		}
 		if len(list) < blob.MaxPage {
-			return done, nil
+			return nil
 		}
 	}
 }
@@ -240,8 +252,12 @@ func generation(name string) (time.Time, bool) {
 }
 
 // learn asks all accounts of the tenant what they hold, also those that were deleted, for as
-// long as the directory can give them back.
-func (w *round) learn(ctx context.Context) error {
+// long as the directory can give them back. Those that an earlier turn of the round has asked are
+// left out.
+func (w *round) learn(ctx context.Context, n *notes) error {
+	if err := w.recall(ctx, n); err != nil {
+		return err
+	}
 	who := directory.Scope{Tenant: w.tenant, Actor: "sweep"}
 	page := directory.Page{Limit: directory.MaxPage}
 	for {
@@ -305,6 +321,12 @@ func (w *round) deleted(ctx context.Context, who directory.Scope, domain string)
 // whole asks an account that is in the directory. If it is closed, it holds what it had then: its
 // deletion may have been interrupted, and completed long after.
 func (w *round) whole(ctx context.Context, ref account.Ref) error {
+	w.mu.Lock()
+	known := w.asked[string(ref.ID)]
+	w.mu.Unlock()
+	if known {
+		return nil
+	}
 	h, err := w.Accounts.Head(ctx, ref)
 	if err != nil {
 		return err
@@ -315,21 +337,42 @@ func (w *round) whole(ctx context.Context, ref account.Ref) error {
 			since = open
 		}
 	}
-	w.mu.Lock()
-	w.asked[string(ref.ID)] = true
-	w.mu.Unlock()
 	return w.ask(ctx, ref, since)
 }
 
+// ask notes what an account holds, and that it was asked.
 func (w *round) ask(ctx context.Context, ref account.Ref, since time.Time) error {
-	return w.Accounts.Held(ctx, ref, since, func(h account.Held) error {
+	err := w.Accounts.Held(ctx, ref, since, func(h account.Held) error {
 		if h.Reachable() {
-			w.mu.Lock()
-			w.held[key(h.Content.Blob.Name)] = struct{}{}
-			w.mu.Unlock()
+			w.holds(key(h.Content.Blob.Name))
 		}
 		return ctx.Err()
 	})
+	if err == nil {
+		w.was(string(ref.ID))
+	}
+	return err
+}
+
+func (w *round) holds(blob uint64) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if _, known := w.held[blob]; !known {
+		w.held[blob] = struct{}{}
+		if w.notes != nil {
+			w.news.Held = append(w.news.Held, blob)
+		}
+	}
+}
+
+// was notes that an account was asked.
+func (w *round) was(id string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked[id] = true
+	if w.notes != nil {
+		w.news.Asked = append(w.news.Asked, id)
+	}
 }
 
 // release removes the blob unless an account holds it.
@@ -372,6 +415,8 @@ func (w *round) owner(ctx context.Context, id string) error {
 	if err != nil && !kinds.Is(err, kinds.NotFound) && !kinds.Is(err, kinds.Invalid) {
 		return err
 	}
-	w.asked[id] = true
+	if err != nil {
+		w.was(id)
+	}
 	return nil
 }

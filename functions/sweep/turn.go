@@ -35,7 +35,8 @@ func day(t time.Time) uint64 { return uint64(t.Unix() / (24 * 60 * 60)) }
 // done. A round that takes longer than its day is ended all the same, and those that were
 // missed meanwhile follow, up to a week of them, so that each tenant has its turn.
 //
-// Whatever takes down the turn that is at it is left out by the next, until the next round.
+// Whatever takes down the turn that is at it is left out by the next, until the next round. So is
+// an account that takes more than a turn; a tenant may take several.
 func (s *Step) Turn(ctx context.Context) (r Result, err error) {
 	n := &notes{store: s.Notes}
 	if err := n.load(ctx); err != nil {
@@ -82,6 +83,7 @@ type notes struct {
 	at      Progress
 	last    Progress // before what was begun with last
 	begun   int      // things that this turn has begun with
+	left    *round   // the tenant that this turn is at, if it has begun to ask its accounts
 }
 
 func (n *notes) load(ctx context.Context) error {
@@ -104,9 +106,18 @@ func (n *notes) begin(ctx context.Context, at Progress) error {
 }
 
 // interrupted has the next turn begin with what this one has not ended, unless it had nothing
-// else to do: what takes a whole turn is not waited for by all others.
+// else to do and has come no further: what takes a whole turn is not waited for by all others, but
+// a tenant is gone on with as long as each turn learns something of its accounts.
 func (n *notes) interrupted(ctx context.Context) error {
-	if n.begun < 2 {
+	further := n.begun > 1
+	if n.left != nil {
+		kept, err := n.left.keep(ctx)
+		if err != nil {
+			return err
+		}
+		further = further || kept
+	}
+	if !further {
 		return nil
 	}
 	n.at = n.last
