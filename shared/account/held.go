@@ -50,7 +50,7 @@ func (c *core) held(ctx context.Context, head Head, since int64, fn func(Held) e
 			return err
 		}
 	}
-	then, err := c.past(ctx, newest, since)
+	then, err := c.whole(ctx, newest, since)
 	if err != nil {
 		return err
 	}
@@ -152,21 +152,23 @@ func (s *State) contentRefs() (list []ContentRef) {
 	return list
 }
 
-// past gives the account as it was at a time, with all of its messages; nil: neither a
-// snapshot nor the journal reaches back so far.
-func (c *core) past(ctx context.Context, newest *snapshot, at int64) (*State, error) {
+// whole gives the account as it was at a time, with all of its messages; nil: neither a
+// snapshot nor the journal reaches back so far. Where a snapshot is broken an older one
+// won't do, as it does for Store.past: what is removed for it doesn't come back.
+func (c *core) whole(ctx context.Context, newest *snapshot, at int64) (*State, error) {
 	state, snap, err := c.before(ctx, newest, at)
 	if state == nil || err != nil {
 		return nil, err
 	}
-	if err := c.foldUntil(ctx, state, snap, at); err != nil {
+	p, err := c.store.foldPast(ctx, state, snap, func(_ uint64, time int64) bool { return time <= at })
+	if err != nil {
 		var g *gap
 		if errors.As(err, &g) {
 			return nil, nil // the entries after it were trimmed
 		}
 		return nil, err
 	}
-	return state, c.warmAll(ctx, state, snap)
+	return p.state, c.warmAll(ctx, p.state, snap)
 }
 
 // before gives the last state of the account from no later than a time that is stored, and
@@ -195,31 +197,6 @@ func (c *core) before(ctx context.Context, newest *snapshot, at int64) (*State, 
 		return nil, nil, err
 	}
 	return NewState(c.ref), nil, nil
-}
-
-// foldUntil folds the entries after a state that are from no later than a time.
-func (c *core) foldUntil(ctx context.Context, state *State, snap *snapshot, at int64) error {
-	for {
-		items, more, err := c.store.read(ctx, c.ref, state.seq, page)
-		if err != nil {
-			return err
-		}
-		for _, item := range items {
-			e, err := decode(item)
-			if err != nil {
-				return err
-			}
-			if e.Time > at {
-				return nil
-			}
-			if _, err := c.apply(ctx, state, snap, item); err != nil {
-				return err
-			}
-		}
-		if !more || len(items) == 0 {
-			return nil
-		}
-	}
 }
 
 // warmAll reads all mailboxes into a state.
