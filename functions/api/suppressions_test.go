@@ -23,7 +23,7 @@ func TestSuppressedAddressesAreTheTenantsOwn(t *testing.T) {
 	}
 	count := func(key string, want int) {
 		t.Helper()
-		if n := len(w.must(200, key, "GET", "/v1/suppressions", "").body["items"].([]any)); n != want {
+		if n := len(w.must(200, key, "GET", "/v1/suppressions?limit=500", "").body["items"].([]any)); n != want {
 			t.Errorf("%d addresses, want %d", n, want)
 		}
 	}

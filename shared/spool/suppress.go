@@ -75,9 +75,9 @@ func (s *Spool) SuppressedOf(ctx context.Context, tenant string, addresses []str
 }
 
 // ListSuppressed gives addresses that are suppressed for a tenant (for all, if tenant is ""),
-// after the ID given. Fewer than limit (1..MaxPage) means the end.
+// after the ID given. Fewer than limit (1..records.MaxPage) means the end.
 func (s *Spool) ListSuppressed(ctx context.Context, tenant, after string, limit int) ([]Suppressed, error) {
-	if limit < 1 || limit > MaxPage {
+	if limit < 1 || limit > records.MaxPage {
 		return nil, kinds.Errorf(kinds.Invalid, "spool: a page of %d", limit)
 	}
 	prefix := ""
