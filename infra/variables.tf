@@ -99,8 +99,8 @@ variable "sending" {
   type        = map(string)
   default     = {}
   validation {
-    condition     = alltrue([for key in keys(var.sending) : can(regex("^(outbound|dns)[.][a-z-]+$", key)) && !startswith(key, "outbound.password")])
-    error_message = "Only settings of outbound and dns are given so; the smarthost's password is smarthost_password_secret."
+    condition     = alltrue([for key in keys(var.sending) : can(regex("^(outbound|dns|mta-sts|reports)[.][a-z-]+$", key)) && !startswith(key, "outbound.password")])
+    error_message = "Only settings of outbound, dns, mta-sts and reports are given so; the smarthost's password is smarthost_password_secret."
   }
 }
 

@@ -121,17 +121,17 @@ func sending(t *testing.T, w *world, b *table) {
 
 	sum := price.Usage{}
 	sum.Add(b.counts(t, "submission of 75 KB to one recipient elsewhere", &g.meter, "BatchGetItem 1 (2), PutItem 1 (2), PutObject 1, SendMessageBatch 1", submit), 1)
-	sent := b.counts(t, "send it to a smarthost, by a copy of the function that knows the domain", &s.meter, "DeleteItem 1 (2), GetItem 1 (1), PutItem 1 (3), GetObject 2", s.send)
+	sent := b.counts(t, "send it to a smarthost, by a copy of the function that knows the domain", &s.meter, "DeleteItem 1 (2), GetItem 2 (2), PutItem 1 (3), GetObject 2", s.send)
 	sum.Add(sent, 1)
 	submit()
 	s.start(flags, zone)
-	b.counts(t, "send it to a smarthost, by a copy that knows nothing", &s.meter, "DeleteItem 1 (2), GetItem 2 (2), PutItem 1 (3), Query 2 (2), GetObject 2", s.send)
+	b.counts(t, "send it to a smarthost, by a copy that knows nothing", &s.meter, "DeleteItem 1 (2), GetItem 3 (3), PutItem 1 (3), Query 2 (2), GetObject 2", s.send)
 	flags["outbound-way"] = "direct"
 	submit()
 	s.start(flags, zone)
-	b.counts(t, "send it to the host of its domain, by an egress that knows nothing", &s.meter, "DeleteItem 1 (2), GetItem 3 (3), PutItem 1 (3), Query 2 (2), GetObject 2", s.send)
+	b.counts(t, "send it to the host of its domain, by an egress that knows nothing", &s.meter, "DeleteItem 1 (2), GetItem 4 (4), PutItem 1 (3), Query 2 (2), GetObject 2", s.send)
 	submit()
-	b.counts(t, "send it to the host of its domain, by an egress that knows it", &s.meter, "DeleteItem 1 (2), GetItem 1 (1), PutItem 1 (3), GetObject 2", s.send)
+	b.counts(t, "send it to the host of its domain, by an egress that knows it", &s.meter, "DeleteItem 1 (2), GetItem 2 (2), PutItem 1 (3), GetObject 2", s.send)
 	waited := price.Usage{price.Queue: 2, price.FairQueue: 2, price.Invocation: 1, price.Compute: functionGB * sendSeconds}
 	sum.Add(waited, 1)
 	b.rows = append(b.rows, row{"the event source and the function, for one job", "receive, delete, invocation of 0.5 GB for 1 s", waited})
