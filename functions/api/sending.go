@@ -3,10 +3,13 @@ package api
 import (
 	"context"
 	"net/http"
+	"slices"
 
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/godwit-mail/godwit/shared/directory"
+	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/spool"
 )
 
 // sending registers what an account may send, and whether it may.
@@ -36,7 +39,11 @@ func (s *server) sending(api huma.API) {
 
 	release := operation(http.MethodPost, "/v1/accounts/{address}/sending/release", "release-sending", "Let an account send to other hosts again", http.StatusOK)
 	huma.Register(api, release, func(ctx context.Context, in *AccountPath) (*one[Sending], error) {
-		return s.stopSending(ctx, in.Address, nil)
+		v, err := s.stopSending(ctx, in.Address, nil)
+		if err != nil {
+			return nil, err
+		}
+		return v, s.problem(ctx, s.letGo(ctx, in.Address))
 	})
 
 	hold := operation(http.MethodPost, "/v1/accounts/{address}/sending/hold", "hold-sending", "Hold what an account sends to other hosts", http.StatusOK)
@@ -48,4 +55,37 @@ func (s *server) sending(api huma.API) {
 func (s *server) stopSending(ctx context.Context, address string, stop *directory.Stop) (*one[Sending], error) {
 	a, _, err := s.dir.StopSending(ctx, scope(ctx), address, stop)
 	return shown(ctx, s, a.Tag, viewSending(a), err)
+}
+
+// letGo lets go what is held of an account's mail.
+func (s *server) letGo(ctx context.Context, address string) error {
+	a, err := s.dir.Account(ctx, scope(ctx), address)
+	if err != nil || s.outgoing == nil {
+		return err
+	}
+	for after := ""; ; {
+		list, err := s.outgoing.ListOutgoing(ctx, a.Ref.Tenant, after, spool.MaxPage)
+		if err != nil {
+			return err
+		}
+		for _, m := range list {
+			after = m.ID
+			if m.Sender.ID != a.Ref.ID || !slices.ContainsFunc(m.To, func(r spool.Recipient) bool { return r.State == spool.Held }) {
+				continue
+			}
+			err := s.outgoing.Change(ctx, m.ID, func(m *spool.Mail) error {
+				m.Free(s.now(), func(*spool.Recipient) bool { return true })
+				return nil
+			})
+			if err == nil {
+				err = s.outgoing.Wake(ctx, m.ID)
+			}
+			if err != nil && !kinds.Is(err, kinds.NotFound) {
+				return err
+			}
+		}
+		if len(list) < spool.MaxPage {
+			return nil
+		}
+	}
 }

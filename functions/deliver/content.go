@@ -19,6 +19,9 @@ func split(w *work) []*part {
 			Thread:  threadID(to.Account, w.job.Thread),
 			Name:    name,
 		}}
+		if w.job.Sent {
+			parts[i].add.Use, parts[i].add.Flags, parts[i].add.Content.Head = `\Sent`, account.Seen, own(w.job)
+		}
 		if w.job.Junk {
 			parts[i].add.Use, parts[i].add.Words = `\Junk`, []string{"$Junk"}
 		}
@@ -39,6 +42,14 @@ func head(j *delivery.Job, rcpt string) []byte {
 		b = append(b, "\r\n"...)
 	}
 	return b
+}
+
+// own is what stands before the blob in the sender's own copy.
+func own(j *delivery.Job) []byte {
+	if j.Headless {
+		return append(j.Trace[:len(j.Trace):len(j.Trace)], "\r\n"...)
+	}
+	return j.Trace
 }
 
 func threadID(ref account.Ref, roots []string) string {

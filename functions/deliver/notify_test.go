@@ -161,3 +161,18 @@ func read(t *testing.T, blobs blob.Store, ref blob.Ref) string {
 	}
 	return string(b)
 }
+
+func TestTheSendersOwnCopyIsReadAndHasBcc(t *testing.T) {
+	w := newWorld()
+	j := newJob("tx-sent", "ann")
+	j.Sent, j.Trace = true, []byte("Bcc: secret@far.test\r\n")
+	for range 2 {
+		if errs := w.Handle(t.Context(), []queue.Received{first(t, j)}); errs[0] != nil {
+			t.Fatal(errs)
+		}
+	}
+	got := w.boxes.got["ann"]
+	if len(got) != 1 || got[0].Use != `\Sent` || got[0].Flags != account.Seen || string(got[0].Content.Head) != "Bcc: secret@far.test\r\n" {
+		t.Errorf("%+v", got)
+	}
+}

@@ -51,8 +51,17 @@ func (s *Step) tell(ctx context.Context, m *spool.Mail) error {
 			return err
 		}
 	}
+	failed := 0
 	for _, f := range due {
 		f.Told = true
+		if f.action == dsn.Failed {
+			failed++
+		}
+	}
+	if m.Kind == spool.Submission && failed > 0 {
+		if err := handover.CountFailed(ctx, s.Spool.Records, m.Tenant, string(m.Sender.ID), s.Now(), failed); err != nil {
+			s.Log.Warn("cannot count who did not get an account's mail", "account", m.Sender.ID, "error", err)
+		}
 	}
 	m.Warned = m.Warned || len(delayed) > 0
 	return s.Spool.Note(ctx, m)

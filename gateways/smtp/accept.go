@@ -39,12 +39,18 @@ func (s *session) accept() {
 			s.refuseMessage(forAuthor(err), err)
 			return
 		}
+		if s.cfg.Limits != nil {
+			if t.hold, err = s.cfg.Limits.Take(ctx, s.user, len(t.rcpts), len(t.remote)); err != nil {
+				s.refuseMessage(forAuthor(err), err)
+				return
+			}
+		}
 	}
 	owners := make([]string, len(t.accounts), len(t.accounts)+1)
 	for i, r := range t.accounts {
 		owners[i] = string(r.Account.ID)
 	}
-	if len(t.remote) > 0 {
+	if s.user != nil {
 		owners = append(owners, string(s.user.Account.ID))
 	}
 	ref, err := t.in.Put(ctx, s.cfg.Blobs, cmp.Or(t.tenant, spool.Ours), owners)
@@ -79,8 +85,15 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	}
 	if len(t.remote) > 0 {
 		_ = t.digest.Close()
-		m.Sender, m.BodyHash = s.user.Account, t.digest.BodyHash(dkim.Relaxed)
+		m.BodyHash = t.digest.BodyHash(dkim.Relaxed)
 		m.RequireTLS, m.TLSOptional = t.params.needsTLS, !t.params.needsTLS && tlsOptional(t.digest.Header())
+	}
+	if s.user != nil {
+		from, err := s.cfg.Directory.Sender(ctx, s.user)
+		if err != nil {
+			return err
+		}
+		m.Sender, m.Hold, m.Copy, m.Bcc = s.user.Account, t.hold, from.SentCopy, t.in.Bcc()
 	}
 	if m.Return, m.EnvID = t.params.ret, t.params.envID; t.told {
 		m.Notify = s.told(ctx, t, v)

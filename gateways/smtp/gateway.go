@@ -93,6 +93,7 @@ type Config struct {
 	Quota     Quota
 	Blobs     blob.Store
 	Queue     queue.Driver
+	Limits    *handover.Limiter // of what users send; nil: there are none
 	Outbound  handover.Outbound // nil: mail for other hosts is refused
 	Expire    time.Duration     // of mail for other hosts
 	Judge     *senderauth.Judge // of who sent what comes from elsewhere; nil: nobody asks

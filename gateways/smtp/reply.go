@@ -79,10 +79,16 @@ func againstPolicy(domain string) reply {
 	return reply{550, "5.7.1", "The DMARC policy of " + domain + " has this message rejected"}
 }
 
-// forAuthor is the reply to a message whose author may not be, or isn't known, to be the user.
+// forAuthor is the reply to a message that the user may not send, or of which that isn't known.
 func forAuthor(err error) reply {
 	if no, is := errors.AsType[*handover.NotAuthor](err); is {
 		return reply{550, "5.7.1", no.Error()}
+	}
+	if over, is := errors.AsType[*handover.Over](err); is {
+		if over.Day {
+			return reply{550, "5.7.1", over.Error()}
+		}
+		return reply{452, "4.7.1", over.Error()}
 	}
 	return tryLater
 }

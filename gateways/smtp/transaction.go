@@ -25,6 +25,7 @@ type transaction struct {
 	accounts []recipient
 	remote   []spool.Recipient  // elsewhere
 	reported []string           // domains of ours of which it may be a report
+	hold     string             // why copies for elsewhere are held; "": they aren't
 	told     bool               // the sender is to be told of a delivery here
 	has      map[account.ID]int // where in accounts
 

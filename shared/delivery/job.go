@@ -48,6 +48,8 @@ type Job struct {
 	Junk bool `cbor:"16,keyasint,omitempty"`
 	// Notify says who is told of the deliveries for which a recipient has a Tell; likewise.
 	Notify *Notify `cbor:"17,keyasint,omitempty"`
+	// Sent is the sender's own copy, for the mailbox for sent mail; likewise.
+	Sent bool `cbor:"18,keyasint,omitempty"`
 }
 
 // Notify is who is told of deliveries: the job's From.

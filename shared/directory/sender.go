@@ -32,7 +32,7 @@ type Brake struct {
 }
 
 // DefaultBrake is in force where none is set.
-var DefaultBrake = Brake{Failures: 50, Of: 50, Burst: 1000, Factor: 5}
+var DefaultBrake = Brake{Failures: 50, Of: 50, Factor: 5}
 
 // Stop is why an account's mail to other hosts is held, and since when.
 type Stop struct {
@@ -50,6 +50,7 @@ type Sender struct {
 	Tenant     Rate // of all of its tenant
 	Brake      Brake
 	Stopped    *Stop  // nil: it may
+	LetGo      int64  // when it was stopped last and let go, in milliseconds; 0: never
 	Postmaster string // who answers for its domain; "" is nobody nearer than the service's
 }
 
@@ -69,7 +70,7 @@ func (d *Directory) Sender(ctx context.Context, id *Identity) (Sender, error) {
 	}
 	eff := Inherit(l.settings(e.Settings)...)
 	s := Sender{Identities: e.Identities, FromCheck: eff.FromCheck, SentCopy: eff.SentCopy, Account: eff.Sending, Domain: eff.DomainSending, Tenant: eff.TenantSending,
-		Brake: eff.Brake, Stopped: e.Stopped, Postmaster: l.domain.Postmaster}
+		Brake: eff.Brake, Stopped: e.Stopped, LetGo: e.LetGo, Postmaster: l.domain.Postmaster}
 	if s.Postmaster == "" {
 		s.Postmaster = l.tenant.Postmaster
 	}
@@ -155,7 +156,9 @@ func (d *Directory) StopSending(ctx context.Context, s Scope, addr string, stop 
 	key, e, version, err := d.changeEntry(ctx, s, addr, "", kindAccount, func(e *entry) error {
 		changed = (e.Stopped == nil) != (stop == nil)
 		if changed {
-			e.Stopped = stop
+			if e.Stopped = stop; stop == nil {
+				e.LetGo = d.stamp()
+			}
 		}
 		return nil
 	})

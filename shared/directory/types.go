@@ -121,6 +121,7 @@ type entry struct {
 	Public     bool          `cbor:"14,keyasint,omitempty"`
 	Identities []string      `cbor:"15,keyasint,omitempty"` // in key form
 	Stopped    *Stop         `cbor:"16,keyasint,omitempty"`
+	LetGo      int64         `cbor:"17,keyasint,omitempty"` // when it was Stopped last and let go
 }
 
 // claim is a tenant's own note of a domain, or of where an account id lives. It is

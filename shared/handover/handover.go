@@ -59,7 +59,13 @@ type Message struct {
 	EightBit  bool             // so was BODY=8BITMIME
 	// RequireTLS and TLSOptional are what the author asks of TLS (RFC 8689).
 	RequireTLS, TLSOptional bool
-	BodyHash                []byte // by which it is signed when it goes elsewhere
+	// Hold is why the copies for Elsewhere are held; "": they aren't.
+	Hold string
+	// Copy says that the sender's account gets a copy in its mailbox for sent mail, with Bcc,
+	// the field that nobody else gets to see.
+	Copy     bool
+	Bcc      []byte
+	BodyHash []byte // by which it is signed when it goes elsewhere
 }
 
 const (
@@ -70,8 +76,16 @@ const (
 // Take hands the message over: one job for each hundred accounts, one record for each
 // hundred recipients elsewhere.
 func (d *Desk) Take(ctx context.Context, m *Message) error {
-	if err := d.deliver(ctx, m); err != nil || len(m.Elsewhere) == 0 {
+	if err := d.deliver(ctx, m); err != nil {
 		return err
+	}
+	if m.Copy {
+		if err := d.keep(ctx, m); err != nil {
+			return err
+		}
+	}
+	if len(m.Elsewhere) == 0 {
+		return nil
 	}
 	return d.sendOn(ctx, m)
 }
@@ -94,6 +108,24 @@ func (d *Desk) deliver(ctx context.Context, m *Message) error {
 		}
 	}
 	return nil
+}
+
+// keep puts the sender's own copy on its way. Its header has Bcc, and so has its summary.
+func (d *Desk) keep(ctx context.Context, m *Message) error {
+	sum := *m.Summary
+	sum.Fields = string(m.Bcc) + sum.Fields
+	job := delivery.Job{Transaction: m.ID + "-sent", Correlation: m.ID, Tenant: m.Sender.Tenant, From: m.From, Received: m.At.UnixMilli(), Trace: m.Bcc, Sent: true,
+		Headless: m.Summary.HeaderLen == 0, Blob: m.Blob, Summary: sum.Encode(), Thread: threadRoots(m.Summary.Thread), Protocol: m.Protocol}
+	seen := uint64(0)
+	if head, ok := d.Accounts.Known(m.Sender); ok {
+		seen = head.Seq
+	}
+	job.Recipients = []delivery.Recipient{{Account: m.Sender, Seen: seen}}
+	body, err := job.Encode()
+	if err != nil {
+		return err
+	}
+	return d.send(ctx, queue.Message{Group: job.Tenant, Body: body})
 }
 
 // fit is how many of the recipients one job takes.
@@ -145,6 +177,11 @@ func (d *Desk) sendOn(ctx context.Context, m *Message) error {
 		var err error
 		if head, err = d.Accounts.Head(ctx, m.Sender); err != nil {
 			return err
+		}
+	}
+	if m.Hold != "" {
+		for i := range m.Elsewhere {
+			m.Elsewhere[i].Hold(m.At, m.Hold)
 		}
 	}
 	for i := 0; i < len(m.Elsewhere); i += spool.MaxOutgoing {

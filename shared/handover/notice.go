@@ -3,6 +3,8 @@ package handover
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/account"
@@ -43,4 +45,10 @@ func (n *Notice) Send(ctx context.Context, blobs blob.Store, q queue.Driver) err
 		return err
 	}
 	return q.Send(ctx, queue.Deliver, queue.Message{Group: job.Tenant, Body: body})
+}
+
+// nameOf names what is about one thing for one account.
+func nameOf(about, account string) string {
+	sum := sha256.Sum256([]byte(about + "\x00" + account))
+	return hex.EncodeToString(sum[:13])
 }

@@ -11,11 +11,17 @@ import (
 )
 
 // mailbox gives all messages in the user's INBOX.
-func mailbox(t *testing.T, w *world.World, user string) (messages []string) {
+func mailbox(t *testing.T, w *world.World, user string) []string {
+	t.Helper()
+	return mailboxOf(t, w, user, "INBOX")
+}
+
+// mailboxOf gives all messages in one of the user's mailboxes.
+func mailboxOf(t *testing.T, w *world.World, user, name string) (messages []string) {
 	t.Helper()
 	c := loginIMAP(t, w, user)
 	defer c.Close()
-	box, err := c.Select("INBOX", &imap.SelectOptions{ReadOnly: true}).Wait()
+	box, err := c.Select(name, &imap.SelectOptions{ReadOnly: true}).Wait()
 	if err != nil {
 		t.Fatal(err)
 	}

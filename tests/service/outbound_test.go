@@ -292,3 +292,46 @@ func TestMailThatWaitsIsLookedAfter(t *testing.T) {
 	})
 	until(t, "nothing waits", func() bool { return len(strings.Split(strings.TrimSpace(w.Godwit("outgoing", "list")), "\n")) == 1 })
 }
+
+// Who wants it has a copy of what he sends, and nobody else learns of his Bcc. What he may
+// not send is refused, and what is held goes when somebody lets it.
+func TestACopyIsKeptAndSendingIsHeldAndLetGo(t *testing.T) {
+	far := startElsewhere(t)
+	_, port, _ := net.SplitHostPort(far.addr)
+	zone := resolvertest.Start(t, "far.test. 300 IN MX 10 mx.far.test.", "mx.far.test. 300 IN A 127.0.0.1")
+	w := world.Start(t, world.Config{Settings: map[string]string{"hostname": "localhost", "dns-servers": zone.Addr.String(), "outbound-way": "direct",
+		"outbound-port": port, "outbound-allow": "127.0.0.0/8"}})
+	w.Godwit("settings", "set", "--account", world.Alice, "sent-copy=on", "sending=messages-day:2")
+	if told := w.Godwit("account", "sending", world.Alice, "--hold"); !strings.Contains(told, "held by an administrator") {
+		t.Error(told)
+	}
+	if err := submit(t, w, world.Alice, []string{"x@far.test", world.Bob}, outgoing); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the copy is there", func() bool {
+		kept := strings.Join(mailboxOf(t, w, world.Alice, "Sent"), "")
+		return strings.HasPrefix(kept, "Bcc: secret@far.test\r\n") && strings.Contains(kept, "\r\nSubject: to all\r\n")
+	})
+	until(t, "the mail is held", func() bool {
+		list := w.Godwit("outgoing", "list")
+		return strings.Contains(list, world.Alice) && len(far.mails()) == 0
+	})
+	w.Godwit("account", "sending", world.Alice, "--release")
+	until(t, "the mail is there", func() bool { return len(far.mails()) == 1 })
+	if strings.Contains(far.mails()[0], "secret@") || strings.Contains(strings.Join(mailbox(t, w, world.Bob), ""), "secret@") {
+		t.Error("others learn of a Bcc")
+	}
+	if err := submit(t, w, world.Alice, []string{world.Bob}, outgoing); err != nil {
+		t.Fatal(err)
+	}
+	if err := submit(t, w, world.Alice, []string{world.Bob}, outgoing); err == nil || !strings.Contains(err.Error(), "may send 2 messages in a day") {
+		t.Errorf("the third of a day: %v", err)
+	}
+	if err := submit(t, w, world.Alice, []string{world.Bob}, strings.Replace(outgoing, "From: alice", "From: bob", 1)); err == nil || !strings.Contains(err.Error(), "neither yours nor given") {
+		t.Errorf("as another: %v", err)
+	}
+	w.Godwit("account", "identities", "add", world.Alice, world.Bob)
+	if list := w.Godwit("account", "identities", "list", world.Alice); !strings.Contains(list, world.Bob) {
+		t.Error(list)
+	}
+}

@@ -5,6 +5,7 @@
 package intake
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -62,6 +63,7 @@ type Intake struct {
 	filter  *header.Filter // nil unless Relayed
 	has     struct{ date, id bool }
 	authors handover.Fields
+	bcc     []byte
 	taken   int64
 	err     error
 	done    bool
@@ -96,6 +98,9 @@ func (in *Intake) unfit(name string, value []byte) bool {
 	in.has.date = in.has.date || f.Is("Date")
 	in.has.id = in.has.id || f.Is("Message-ID")
 	in.authors.Count(name)
+	if f.Is("Bcc") && len(in.bcc)+len(value) <= maxBcc {
+		in.bcc = append(append(append(in.bcc, "Bcc:"...), value...), bytes.TrimPrefix([]byte("\r\n"), value[max(0, len(value)-2):])...)
+	}
 	return in.forged(name, value) || f.Is("Bcc") || f.Is("Resent-Bcc")
 }
 
@@ -195,6 +200,12 @@ func (in *Intake) Finish() (message.Summary, error) {
 	in.done = true
 	return in.scanner.Finish(), nil
 }
+
+// maxBcc is how much of Bcc fields is kept for the sender's own copy.
+const maxBcc = 16 << 10
+
+// Bcc gives the Bcc fields of a submitted message, which the blob lacks.
+func (in *Intake) Bcc() []byte { return in.bcc }
 
 // Authors says how often the header of a submitted message names authors.
 func (in *Intake) Authors() handover.Fields { return in.authors }
