@@ -3,12 +3,14 @@ package smtp
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/blob"
 	"github.com/godwit-mail/godwit/shared/delivery"
 	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
 	"github.com/godwit-mail/godwit/shared/mail/message"
@@ -79,7 +81,7 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	s.see(ctx, t)
 	now := s.cfg.Now()
 	m := handover.Message{ID: t.id, Tenant: t.tenant, From: t.from.String(), Protocol: s.flavour(), At: now, Results: []byte(v.results), Received: s.received(t, now),
-		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, UTF8: t.params.utf8, EightBit: t.params.eightBit}
+		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, UTF8: s.needsUTF8(t), EightBit: t.params.eightBit}
 	for i, r := range t.accounts {
 		m.Here[i] = r.Recipient
 	}
@@ -100,6 +102,17 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	}
 	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Expire: s.cfg.Expire}
 	return desk.Take(ctx, &m)
+}
+
+// needsUTF8 tells whether a message can only go to a host that has SMTPUTF8: because of its
+// envelope or its header, not because the client has said so to be safe.
+//
+// RFC 6531, section 3.6: it is relayed with SMTPUTF8 only to a server that offers it, else returned to its sender.
+func (s *session) needsUTF8(t *transaction) bool {
+	if !t.params.utf8 || !s.submission {
+		return t.params.utf8
+	}
+	return t.in.Wide() || t.from.NeedsUTF8() || slices.ContainsFunc(t.rcpts, address.Address.NeedsUTF8)
 }
 
 // told gives who is told of deliveries, nil if nobody is: a sender elsewhere is only when

@@ -64,6 +64,7 @@ type Intake struct {
 	has     struct{ date, id bool }
 	authors handover.Fields
 	bcc     []byte
+	wide    bool // a field of a submitted message has octets above 127
 	taken   int64
 	err     error
 	done    bool
@@ -98,10 +99,12 @@ func (in *Intake) unfit(name string, value []byte) bool {
 	in.has.date = in.has.date || f.Is("Date")
 	in.has.id = in.has.id || f.Is("Message-ID")
 	in.authors.Count(name)
+	out := in.forged(name, value) || f.Is("Bcc") || f.Is("Resent-Bcc")
+	in.wide = in.wide || !out && bytes.ContainsFunc(value, func(r rune) bool { return r >= 0x80 })
 	if f.Is("Bcc") && len(in.bcc)+len(value) <= maxBcc {
 		in.bcc = append(append(append(in.bcc, "Bcc:"...), value...), bytes.TrimPrefix([]byte("\r\n"), value[max(0, len(value)-2):])...)
 	}
-	return in.forged(name, value) || f.Is("Bcc") || f.Is("Resent-Bcc")
+	return out
 }
 
 // missing gives the fields that a submitted message lacks.
@@ -200,6 +203,9 @@ func (in *Intake) Finish() (message.Summary, error) {
 	in.done = true
 	return in.scanner.Finish(), nil
 }
+
+// Wide tells whether the header of a submitted message needs SMTPUTF8.
+func (in *Intake) Wide() bool { return in.wide }
 
 // maxBcc is how much of Bcc fields is kept for the sender's own copy.
 const maxBcc = 16 << 10
