@@ -85,7 +85,7 @@ func TestSettingsInherit(t *testing.T) {
 			"tenant_messages": 0.0, "quota_warnings": true, "protocols": []any{"imap"}, "scram": scram, "subaddresses": false,
 			"openid": map[string]any{"issuer": "https://id.one.test", "audience": "mail"}, "from_check": true, "sent_copy": false,
 			"sending": map[string]any{"messages_day": 9.0}, "domain_sending": map[string]any{}, "tenant_sending": map[string]any{},
-			"brake": map[string]any{"failures": 50.0, "of": 50.0, "burst": 0.0, "factor": 5.0}}
+			"brake": map[string]any{"failures": 0.0, "of": 0.0, "burst": 0.0, "factor": 0.0}}
 	}
 	want := map[string]any{"own": map[string]any{"scram": false}, "effective": effective(2000, false)}
 	equal(t, "the account's settings", w.must(200, w.one, "GET", "/v1/accounts/ann@one.test/settings", "").body, want)

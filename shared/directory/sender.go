@@ -20,7 +20,8 @@ type Rate struct {
 }
 
 // Brake says when an account's mail to other hosts is stopped until somebody has looked:
-// its password may be known to others.
+// its password may be known to others. Where none is set there is none: it costs a call for each
+// message to other hosts.
 type Brake struct {
 	// Failures is the percentage of a day's recipients, of at least Of, that must fail; 0: none does it.
 	Failures int64 `cbor:"1,keyasint"`
@@ -30,9 +31,6 @@ type Brake struct {
 	Burst  int64 `cbor:"3,keyasint"`
 	Factor int64 `cbor:"4,keyasint"`
 }
-
-// DefaultBrake is in force where none is set.
-var DefaultBrake = Brake{Failures: 50, Of: 50, Factor: 5}
 
 // Stop is why an account's mail to other hosts is held, and since when.
 type Stop struct {

@@ -67,7 +67,7 @@ func AllProtocols() []string { return []string{Submission, IMAP, POP3} }
 
 // Inherit applies settings from the service downwards to the defaults.
 func Inherit(levels ...Settings) Effective {
-	e := Effective{Warnings: true, Protocols: AllProtocols(), Scram: true, Subaddresses: true, FromCheck: true, Brake: DefaultBrake}
+	e := Effective{Warnings: true, Protocols: AllProtocols(), Scram: true, Subaddresses: true, FromCheck: true}
 	for _, s := range levels {
 		inherit(&e.Account.Bytes, s.Quota)
 		inherit(&e.Account.Messages, s.Messages)

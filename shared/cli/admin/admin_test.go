@@ -214,74 +214,74 @@ func TestSettings(t *testing.T) {
 	w := newWorld(t)
 	w.json("", "tenant create acme")
 	w.says("settings set quota=2GiB scram=off", `
-SETTING          EFFECTIVE                              SET HERE
-quota            2147483648                             2147483648
-messages         0                                      -
-domain-quota     0                                      -
-domain-messages  0                                      -
-tenant-quota     0                                      -
-tenant-messages  0                                      -
-quota-warnings   yes                                    -
-protocols        submission, imap, pop3                 -
-scram            no                                     no
-subaddresses     yes                                    -
-openid-issuer    none                                   -
-openid-audience  none                                   -
-openid-claim     none                                   -
-from-check       yes                                    -
-sent-copy        no                                     -
-sending          off                                    -
-domain-sending   off                                    -
-tenant-sending   off                                    -
-brake            failures:50,of:50,burst:1000,factor:5  -
+SETTING          EFFECTIVE               SET HERE
+quota            2147483648              2147483648
+messages         0                       -
+domain-quota     0                       -
+domain-messages  0                       -
+tenant-quota     0                       -
+tenant-messages  0                       -
+quota-warnings   yes                     -
+protocols        submission, imap, pop3  -
+scram            no                      no
+subaddresses     yes                     -
+openid-issuer    none                    -
+openid-audience  none                    -
+openid-claim     none                    -
+from-check       yes                     -
+sent-copy        no                      -
+sending          off                     -
+domain-sending   off                     -
+tenant-sending   off                     -
+brake            off                     -
 `)
 	w.says("settings set --tenant acme protocols=imap quota=5 quota=", `
-SETTING          EFFECTIVE                              SET HERE
-quota            2147483648                             -
-messages         0                                      -
-domain-quota     0                                      -
-domain-messages  0                                      -
-tenant-quota     0                                      -
-tenant-messages  0                                      -
-quota-warnings   yes                                    -
-protocols        imap                                   imap
-scram            no                                     -
-subaddresses     yes                                    -
-openid-issuer    none                                   -
-openid-audience  none                                   -
-openid-claim     none                                   -
-from-check       yes                                    -
-sent-copy        no                                     -
-sending          off                                    -
-domain-sending   off                                    -
-tenant-sending   off                                    -
-brake            failures:50,of:50,burst:1000,factor:5  -
+SETTING          EFFECTIVE   SET HERE
+quota            2147483648  -
+messages         0           -
+domain-quota     0           -
+domain-messages  0           -
+tenant-quota     0           -
+tenant-messages  0           -
+quota-warnings   yes         -
+protocols        imap        imap
+scram            no          -
+subaddresses     yes         -
+openid-issuer    none        -
+openid-audience  none        -
+openid-claim     none        -
+from-check       yes         -
+sent-copy        no          -
+sending          off         -
+domain-sending   off         -
+tenant-sending   off         -
+brake            off         -
 `)
 	own := w.json("", "settings show --tenant acme")["own"]
 	if d := cmp.Diff(map[string]any{"protocols": []any{"imap"}}, own); d != "" {
 		t.Error(d)
 	}
 	w.says("settings set --tenant acme tenant-quota=1KiB messages=7 quota-warnings=off protocols=", `
-SETTING          EFFECTIVE                              SET HERE
-quota            2147483648                             -
-messages         7                                      7
-domain-quota     0                                      -
-domain-messages  0                                      -
-tenant-quota     1024                                   1024
-tenant-messages  0                                      -
-quota-warnings   no                                     no
-protocols        submission, imap, pop3                 -
-scram            no                                     -
-subaddresses     yes                                    -
-openid-issuer    none                                   -
-openid-audience  none                                   -
-openid-claim     none                                   -
-from-check       yes                                    -
-sent-copy        no                                     -
-sending          off                                    -
-domain-sending   off                                    -
-tenant-sending   off                                    -
-brake            failures:50,of:50,burst:1000,factor:5  -
+SETTING          EFFECTIVE               SET HERE
+quota            2147483648              -
+messages         7                       7
+domain-quota     0                       -
+domain-messages  0                       -
+tenant-quota     1024                    1024
+tenant-messages  0                       -
+quota-warnings   no                      no
+protocols        submission, imap, pop3  -
+scram            no                      -
+subaddresses     yes                     -
+openid-issuer    none                    -
+openid-audience  none                    -
+openid-claim     none                    -
+from-check       yes                     -
+sent-copy        no                      -
+sending          off                     -
+domain-sending   off                     -
+tenant-sending   off                     -
+brake            off                     -
 `)
 	for _, c := range []struct {
 		typed string
