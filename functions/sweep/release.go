@@ -149,7 +149,8 @@ func (r *Release) empty(ctx context.Context) (bool, error) {
 	return true, nil
 }
 
-// inFlight are the blobs of jobs that are parked, or were tried again not long ago.
+// inFlight are the blobs of jobs that are parked, or were tried again not long ago, and of
+// mail on its way to other hosts, which may be held for long.
 type inFlight struct {
 	blobs   map[uint64]struct{}
 	unknown map[string]error // by tenant: a job that can't be read
@@ -160,6 +161,19 @@ const noTenant = "-"
 
 func (r *Release) jobs(ctx context.Context) (*inFlight, error) {
 	f := &inFlight{blobs: map[uint64]struct{}{}, unknown: map[string]error{}}
+	for after := ""; ; {
+		list, err := r.Spool.ListOutgoing(ctx, "", after, spool.MaxPage)
+		if err != nil {
+			return nil, err
+		}
+		for _, m := range list {
+			f.blobs[key(m.Blob.Name)] = struct{}{}
+			after = m.ID
+		}
+		if len(list) < spool.MaxPage {
+			break
+		}
+	}
 	return f, r.Spool.Each(ctx, func(j spool.Job) error {
 		d, err := delivery.Decode(j.Body)
 		if err != nil {

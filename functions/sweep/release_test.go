@@ -133,6 +133,26 @@ func TestWhatACrashedWriterLeftGoesAndWhatAJobBringsStays(t *testing.T) {
 	}
 }
 
+// Mail to other hosts may be held for longer than anything else waits.
+func TestMailOnItsWayToOtherHostsKeepsItsBlob(t *testing.T) {
+	p := newPlace(t, "one")
+	j := p.accept("one", p.account("ann@one.test"))
+	m := &spool.Mail{Tenant: "one", From: "ann@one.test", Blob: j.Blob, AcceptedMS: p.Clock.Now().UnixMilli(), To: []spool.Recipient{{Address: "x@far.test"}}}
+	ok(t, p.spool.Send(t.Context(), "m", m))
+	p.Clock.Advance(60 * day)
+	if done := p.all(); done.Blobs != 0 || !p.there(j) {
+		t.Errorf("on its way: %+v", done)
+	}
+	ok(t, p.spool.Change(t.Context(), m.ID, func(m *spool.Mail) error {
+		m.To[0].State = spool.Sent
+		return nil
+	}))
+	p.Clock.Advance(8 * day)
+	if done := p.all(); done.Blobs != 1 || p.there(j) {
+		t.Errorf("sent: %+v", done)
+	}
+}
+
 func TestEachTenantHasItsTurnOnceAWeek(t *testing.T) {
 	p := newPlace(t, "one", "two", "three")
 	for _, tenant := range []string{"one", "two", "three"} {
