@@ -3,20 +3,23 @@ package directory
 import (
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
 )
 
 // MaxMembers of one group.
 const MaxMembers = 1000
 
-// CreateAlias makes an address that leads to one other of the same tenant.
+// CreateAlias makes an address that leads to one other, of the same tenant or (Config.Forward)
+// of another host.
 func (d *Directory) CreateAlias(ctx context.Context, s Scope, addr, target string) (Alias, error) {
 	key, e, err := d.claimAddress(ctx, s, addr, kindAlias, []string{target})
 	return aliasFrom(key, e, 1), err
 }
 
-// CreateGroup makes an address that leads to any number of others of the same tenant.
+// CreateGroup makes an address that leads to any number of others, as an alias does to one.
 func (d *Directory) CreateGroup(ctx context.Context, s Scope, addr string, members []string) (Group, error) {
 	key, e, err := d.claimAddress(ctx, s, addr, kindGroup, members)
 	return groupFrom(key, e, 1), err
@@ -50,8 +53,17 @@ func (d *Directory) claimAddress(ctx context.Context, s Scope, addr string, kind
 	return key, e, nil
 }
 
+// elsewhereMark begins a target that was no address of the tenant when it was named. An
+// address that was one, and whose domain has left us, leads nowhere: the domain's next owner
+// gets none of our mail.
+const elsewhereMark = ">"
+
+// elsewhere is how an address of another host is kept: with the case of its local part.
+func elsewhere(a address.Address) string { return elsewhereMark + a.String() }
+
 // targets brings addresses to key form, each once and in order; those that were there
-// before are not judged again.
+// before are not judged again. What is not the tenant's is elsewhere, also what another
+// tenant has: nobody learns from it who is with us.
 func (d *Directory) targets(ctx context.Context, s Scope, tenant string, before, addrs []string) ([]string, error) {
 	if len(addrs) > MaxMembers {
 		return nil, kinds.Errorf(kinds.Limit, "directory: a group has at most %d members", MaxMembers)
@@ -63,11 +75,21 @@ func (d *Directory) targets(ctx context.Context, s Scope, tenant string, before,
 		if err != nil {
 			return nil, err
 		}
-		if !ours[domain] && !slices.Contains(before, key) {
-			if _, err := d.ownAddress(ctx, s, tenant, a); err != nil {
+		away, _ := address.Parse(a)
+		switch {
+		case ours[domain], slices.Contains(before, key):
+		case slices.Contains(before, elsewhere(away)):
+			key = elsewhere(away)
+		default:
+			_, err := d.ownAddress(ctx, s, tenant, a)
+			switch {
+			case err == nil:
+				ours[domain] = true
+			case d.forward && kinds.Is(err, kinds.Invalid) && strings.Contains(domain, "."):
+				key = elsewhere(away)
+			default:
 				return nil, err
 			}
-			ours[domain] = true
 		}
 		list = append(list, key)
 	}
@@ -141,11 +163,16 @@ func (d *Directory) release(ctx context.Context, s Scope, addr, match string, ki
 func aliasFrom(key string, e entry, version uint64) Alias {
 	a := Alias{Address: key, Domain: domainOf(key), Tag: tag(e.Created, version), Created: e.Created}
 	if len(e.Targets) > 0 {
-		a.Target = e.Targets[0]
+		a.Target = strings.TrimPrefix(e.Targets[0], elsewhereMark)
 	}
 	return a
 }
 
 func groupFrom(key string, e entry, version uint64) Group {
-	return Group{Address: key, Domain: domainOf(key), Members: e.Targets, Tag: tag(e.Created, version), Created: e.Created}
+	members := make([]string, len(e.Targets))
+	for i, t := range e.Targets {
+		members[i] = strings.TrimPrefix(t, elsewhereMark)
+	}
+	slices.Sort(members)
+	return Group{Address: key, Domain: domainOf(key), Members: members, Tag: tag(e.Created, version), Created: e.Created}
 }

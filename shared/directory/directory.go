@@ -40,6 +40,8 @@ type Config struct {
 	Log       *slog.Logger
 	Passwords Passwords
 	Grace     time.Duration // how long a deleted account can come back; 0: account.DefaultWindow
+	// Forward: aliases and groups may lead to addresses of other hosts.
+	Forward bool
 	// LookupTXT reads DNS TXT records for the proof of a domain; net.Resolver has it.
 	// nil: domains can be proven by service keys only.
 	LookupTXT func(ctx context.Context, name string) ([]string, error)
@@ -60,12 +62,14 @@ type Directory struct {
 	scopes    *cache[any]            // Service, Tenant and Domain by record key
 	routes    *cache[[]Route]        // by tenant, with those of the service
 	salts     atomic.Pointer[[]byte] // key of the salts of those who aren't there
+	forward   bool
+	srs       atomic.Pointer[srsKeys] // by which reverse-paths of forwarded mail are made
 }
 
 // New makes a directory.
 func New(c Config) *Directory {
 	return &Directory{
-		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords, c.Now), lookupTXT: c.LookupTXT, graceTime: c.Grace,
+		records: c.Records, accounts: c.Accounts, now: c.Now, log: c.Log, hasher: newHasher(c.Passwords, c.Now), lookupTXT: c.LookupTXT, forward: c.Forward, graceTime: c.Grace,
 		resolved: newCache[*Resolution](c.Now, maxResolved), scopes: newCache[any](c.Now, maxScopes),
 		members: newCache[*Resolution](c.Now, maxResolved), senders: newCache[Sender](c.Now, maxScopes), routes: newCache[[]Route](c.Now, maxScopes),
 	}

@@ -2,10 +2,12 @@ package directory
 
 import (
 	"context"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/godwit-mail/godwit/shared/kinds"
+	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/records"
 )
 
@@ -110,11 +112,14 @@ func (d *Directory) fetch(ctx context.Context, domain string, addresses ...strin
 	return entries, l, oldest, nil
 }
 
-// expand follows aliases and groups to accounts of the same tenant.
+// expand follows aliases and groups to accounts of the same tenant, and to other hosts.
 func (d *Directory) expand(ctx context.Context, l *lookup, first entry) (*Resolution, error) {
 	r := &Resolution{Tenant: l.domain.Tenant, Domain: domainOf(l.key), sole: true}
 	x := expansion{r: r, visited: map[string]bool{l.at: true}, accounts: map[string]bool{}}
 	x.take(l.at, first, l.levels)
+	if err := x.settle(ctx, d); err != nil {
+		return nil, err
+	}
 	for depth := 0; len(x.next) > 0 && depth < maxDepth; depth++ {
 		if x.tooMany {
 			return nil, kinds.Errorf(kinds.Limit, "directory: the address leads to more than %d others", maxVisited)
@@ -141,9 +146,12 @@ func (d *Directory) expand(ctx context.Context, l *lookup, first entry) (*Resolu
 				}
 			}
 		}
+		if err := x.settle(ctx, d); err != nil {
+			return nil, err
+		}
 	}
 	switch {
-	case len(r.Recipients) > 0:
+	case len(r.Recipients)+len(r.Remote) > 0:
 		return r, nil
 	case x.suspended:
 		return nil, kinds.Errorf(kinds.Suspended, "directory: the account is suspended")
@@ -156,6 +164,7 @@ type expansion struct {
 	visited   map[string]bool // addresses
 	accounts  map[string]bool // ids
 	next      []string
+	away      []string // elsewhere, unless their domain is the tenant's by now
 	suspended bool
 	tooMany   bool
 }
@@ -168,10 +177,7 @@ func (x *expansion) take(at string, e entry, l levels) {
 			if x.tooMany = x.tooMany || len(x.visited) >= maxVisited; x.tooMany {
 				return
 			}
-			if !x.visited[t] {
-				x.visited[t] = true
-				x.next = append(x.next, t)
-			}
+			x.follow(t)
 		}
 		return
 	}
@@ -185,6 +191,55 @@ func (x *expansion) take(at string, e entry, l levels) {
 	}
 	x.accounts[id] = true
 	x.r.Recipients = append(x.r.Recipients, Recipient{Account: e.Account, Address: at, Limits: l.limits(e.Settings), Public: e.Public})
+}
+
+// follow queues a target that is new.
+func (x *expansion) follow(t string) {
+	if x.visited[t] {
+		return
+	}
+	x.visited[t] = true
+	if to, away := strings.CutPrefix(t, elsewhereMark); away {
+		x.away = append(x.away, to)
+	} else {
+		x.next = append(x.next, t)
+	}
+}
+
+// settle finds which of the addresses elsewhere are the tenant's own by now, with one Get for
+// all. One of another tenant stays elsewhere: mail for it goes the way of all mail.
+func (x *expansion) settle(ctx context.Context, d *Directory) error {
+	for part := range slices.Chunk(x.away, records.MaxGet) {
+		ours := map[string]bool{}
+		var keys []records.Key
+		for _, to := range part {
+			if domain := domainOf(to); !ours[domain] {
+				ours[domain] = true
+				keys = append(keys, domainKey(domain))
+			}
+		}
+		found, err := d.records.Get(ctx, keys...)
+		if err != nil {
+			return err
+		}
+		clear(ours)
+		for _, r := range found {
+			dom, err := decode[Domain](r)
+			if err != nil {
+				return err
+			}
+			ours[r.ID] = dom.Tenant == x.r.Tenant
+		}
+		for _, to := range part {
+			if a, err := address.Parse(to); err == nil && ours[a.Domain] {
+				x.follow(a.Key())
+			} else {
+				x.r.Remote, x.r.sole = append(x.r.Remote, to), false
+			}
+		}
+	}
+	x.away = nil
+	return nil
 }
 
 // batches parts addresses by domain, in runs that one Get can take, in order.

@@ -7,14 +7,19 @@ import (
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/address"
+	"github.com/godwit-mail/godwit/shared/mail/srs"
 )
 
 // Resolution is where mail for an address goes.
 type Resolution struct {
 	Tenant, Domain string
 	Recipients     []Recipient // each account once
+	Remote         []string    // addresses of other hosts, each once
+	// Return: the address is one by which we have sent mail on; what goes to it, back to its
+	// sender, is a notification or nothing.
+	Return bool
 
-	sole bool // reached without a group, a catch-all or the duty of a postmaster
+	sole bool // reached without a group, a catch-all or the duty of a postmaster, and nobody elsewhere is
 }
 
 // Recipient is one account that gets the mail.
@@ -25,8 +30,9 @@ type Recipient struct {
 	Public  bool // it takes mail where anyone may post
 }
 
-// Resolve says which accounts get mail for addr. In this order it is looked for as it
-// stands, without its +tag, as postmaster, and in the domain's catch-all.
+// Resolve says which accounts get mail for addr, and which addresses of other hosts. In this
+// order it is looked for as it stands, without its +tag, as a reverse-path of forwarded mail,
+// as postmaster, and in the domain's catch-all.
 //
 // Errors: kinds.NotFound (the domain is ours, the user isn't there), kinds.Suspended,
 // kinds.Denied (the domain is not ours), kinds.Invalid, kinds.Limit (a group too large).
@@ -57,6 +63,9 @@ func (d *Directory) Resolve(ctx context.Context, addr address.Address) (*Resolut
 		return r, err
 	}
 	// What follows is found because the address is not there, and is never kept.
+	if d.forward && srs.Is(addr.Local) {
+		return d.goesBack(ctx, l, addr)
+	}
 	if addr.IsPostmaster() {
 		return d.postmaster(ctx, l)
 	}

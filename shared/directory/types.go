@@ -68,13 +68,13 @@ type AppPassword struct {
 	Used      int64    `cbor:"7,keyasint,omitempty"` // milliseconds: the beginning of the UTC day on which it was used last; 0: never
 }
 
-// Alias leads to one other address of the tenant.
+// Alias leads to one other address, of the tenant or elsewhere.
 type Alias struct {
 	Address, Domain, Target, Tag string
 	Created                      int64
 }
 
-// Group leads to any number of addresses of the tenant.
+// Group leads to any number of addresses, of the tenant or elsewhere.
 type Group struct {
 	Address, Domain, Tag string
 	Members              []string
@@ -107,7 +107,7 @@ type entry struct {
 	Kind    uint8  `cbor:"2,keyasint"`
 	Created int64  `cbor:"3,keyasint"`
 
-	Targets []string `cbor:"4,keyasint,omitempty"` // of an alias or group, in key form
+	Targets []string `cbor:"4,keyasint,omitempty"` // of an alias or group, in key form; what is elsewhere as elsewhere has it
 
 	Account    account.Ref   `cbor:"5,keyasint"`
 	Name       string        `cbor:"6,keyasint,omitempty"`

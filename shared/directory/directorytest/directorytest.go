@@ -30,6 +30,7 @@ type World struct {
 	Evaluations *atomic.Int64       // of password hashes
 	Calls       *observe.Counter    // of the records port
 	TXT         map[string][]string // what DNS says
+	Forward     bool                // of processes that are made from now on: mail may be led elsewhere
 }
 
 // New makes a world in a folder of its own.
@@ -67,7 +68,7 @@ func (w *World) Process(plan *faults.Plan) (*directory.Directory, *account.Store
 	}
 	r = observe.Records(r, w.Calls.Hook)
 	store := account.New(account.Config{Journal: j, Now: w.Clock.Now})
-	return directory.New(directory.Config{
+	return directory.New(directory.Config{Forward: w.Forward,
 		Records: r, Accounts: directory.Journals(store), Now: w.Clock.Now, Log: slog.New(slog.DiscardHandler),
 		Passwords: directory.Passwords{Evaluated: func() { w.Evaluations.Add(1) }},
 		LookupTXT: func(_ context.Context, name string) ([]string, error) { return w.TXT[name], nil },
