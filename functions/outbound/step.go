@@ -4,6 +4,7 @@ package outbound
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"io"
@@ -21,6 +22,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 	"github.com/godwit-mail/godwit/shared/kinds"
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
+	"github.com/godwit-mail/godwit/shared/mail/header"
 	"github.com/godwit-mail/godwit/shared/queue"
 	"github.com/godwit-mail/godwit/shared/relay"
 	"github.com/godwit-mail/godwit/shared/spool"
@@ -34,6 +36,7 @@ type Sender interface {
 // Signer signs for a domain of ours; *signing.Keys.
 type Signer interface {
 	Sign(ctx context.Context, domain string, h *dkim.Header, bodyHash []byte) (fields string, err error)
+	Seal(ctx context.Context, domain string, h *dkim.Header, bodyHash []byte, chain dkim.Chain, results string) (fields string, err error)
 }
 
 // Step is the function. Safe for concurrent use.
@@ -294,7 +297,7 @@ func (s *Step) attempt(ctx context.Context, m *spool.Mail, sign func() (string, 
 	}
 	ctx, cancel := context.WithTimeout(ctx, attemptTime)
 	defer cancel()
-	e := relay.Envelope{From: m.From, Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional, Return: m.Return, ID: m.EnvID}
+	e := relay.Envelope{From: cmp.Or(m.Path, m.From), Size: int64(len(signature)+len(m.Head)) + m.Blob.Size, UTF8: m.UTF8, EightBit: m.EightBit, RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional, Return: m.Return, ID: m.EnvID}
 	for _, r := range to {
 		e.To = append(e.To, relay.Recipient{Address: r.Address, Notify: r.Notify, Origin: r.Origin})
 	}
@@ -383,14 +386,20 @@ func backoff(tries int) time.Duration {
 
 func jitter(d time.Duration) time.Duration { return d*4/5 + rand.N(d*2/5) }
 
-// sign gives the fields by which the domain of the reverse-path, or SignAs, signs the message. An error
-// is why it can't be signed now.
+// sign gives the fields by which the domain of the reverse-path, or SignAs, signs the message;
+// what is another's is sealed, or left as it is. An error is why it can't be signed now.
 func (s *Step) sign(ctx context.Context, m *spool.Mail) (string, error) {
+	if s.Signer == nil || m.BodyHash == nil || m.HeaderLen == 0 {
+		return "", nil
+	}
+	if m.ARC != "" {
+		return s.seal(ctx, m)
+	}
 	domain := m.SignAs
 	if at := strings.LastIndexByte(m.From, '@'); at >= 0 && domain == "" {
 		domain = strings.ToLower(m.From[at+1:])
 	}
-	if s.Signer == nil || domain == "" || m.BodyHash == nil || m.HeaderLen == 0 {
+	if domain == "" {
 		return "", nil
 	}
 	section, err := s.section(ctx, m, m.HeaderLen)
@@ -402,6 +411,27 @@ func (s *Step) sign(ctx context.Context, m *spool.Mail) (string, error) {
 		return "", nil // it has no author
 	}
 	return fields, err
+}
+
+// seal gives the ARC set by which the domain that forwards a message says what it was when it
+// came (RFC 8617).
+func (s *Step) seal(ctx context.Context, m *spool.Mail) (string, error) {
+	alias := m.To[0].Alias // all have the same domain
+	results := ""
+	for f := range header.All(m.Head) {
+		if f.Is("Authentication-Results") {
+			results = strings.TrimSpace(string(f.Value))
+			break
+		}
+	}
+	if results == "" {
+		return "", nil
+	}
+	section, err := s.section(ctx, m, m.HeaderLen)
+	if err != nil {
+		return "", err
+	}
+	return s.Signer.Seal(ctx, alias[strings.LastIndexByte(alias, '@')+1:], dkim.ParseHeader(section), m.BodyHash, dkim.Chain{Result: dkim.Result(m.ARC)}, results)
 }
 
 // section reads the first n octets of the message's header section.

@@ -34,6 +34,10 @@ func (s *session) accept() {
 		s.refuseMessage(againstPolicy(judged.From), nil)
 		return
 	}
+	if t.looped() {
+		s.refuseMessage(loop, nil)
+		return
+	}
 	ctx, cancel := context.WithTimeout(s.ctx, commitTime)
 	defer cancel()
 	if s.user != nil {
@@ -52,8 +56,11 @@ func (s *session) accept() {
 	for i, r := range t.accounts {
 		owners[i] = string(r.Account.ID)
 	}
-	if s.user != nil {
+	switch {
+	case s.user != nil:
 		owners = append(owners, string(s.user.Account.ID))
+	case len(owners) == 0 && len(t.forwards) > 0:
+		owners = append(owners, nobody)
 	}
 	ref, err := t.in.Put(ctx, s.cfg.Blobs, cmp.Or(t.tenant, spool.Ours), owners)
 	if err == nil {
@@ -72,7 +79,7 @@ func (s *session) accept() {
 		s.cfg.Quota.Grow(t.tenant, r.domain, 1, ref.Size)
 	}
 	s.metrics.took(s.flavour(), ref.Size, time.Since(began))
-	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts), "elsewhere", len(t.remote))
+	s.log.Info("message accepted", "message", t.id, "tenant", t.tenant, "size", ref.Size, "accounts", len(t.accounts), "elsewhere", len(t.remote), "forwarded", t.leads()-len(t.accounts)-len(t.remote))
 	s.reply(reply{250, "2.0.0", "OK " + t.id})
 }
 
@@ -81,14 +88,16 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	s.see(ctx, t)
 	now := s.cfg.Now()
 	m := handover.Message{ID: t.id, Tenant: t.tenant, From: t.from.String(), Protocol: s.flavour(), At: now, Results: []byte(v.results), Received: s.received(t, now),
-		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, UTF8: s.needsUTF8(t), EightBit: t.params.eightBit}
+		Junk: v.Do == dmarc.Quarantine, Blob: ref, Summary: sum, Here: make([]delivery.Recipient, len(t.accounts)), Elsewhere: t.remote, Forwards: t.forwards, Proven: v.Proven, UTF8: s.needsUTF8(t), EightBit: t.params.eightBit}
 	for i, r := range t.accounts {
 		m.Here[i] = r.Recipient
 	}
-	if len(t.remote) > 0 {
+	switch {
+	case s.user != nil && t.digest != nil:
 		_ = t.digest.Close()
 		m.BodyHash = t.digest.BodyHash(dkim.Relaxed)
-		m.RequireTLS, m.TLSOptional = t.params.needsTLS, !t.params.needsTLS && tlsOptional(t.digest.Header())
+	case t.trial != nil && s.cfg.Seal && len(t.forwards) > 0:
+		m.ARC, m.BodyHash = v.arc, t.trial.BodyHash(dkim.Relaxed)
 	}
 	if s.user != nil {
 		from, err := s.cfg.Directory.Sender(ctx, s.user)
@@ -100,7 +109,10 @@ func (s *session) handOver(ctx context.Context, t *transaction, ref blob.Ref, su
 	if m.Return, m.EnvID = t.params.ret, t.params.envID; t.told {
 		m.Notify = s.told(ctx, t, v)
 	}
-	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Expire: s.cfg.Expire}
+	if len(t.remote)+len(t.forwards) > 0 {
+		m.RequireTLS, m.TLSOptional = t.params.needsTLS, !t.params.needsTLS && tlsOptional(t.header())
+	}
+	desk := handover.Desk{Accounts: s.cfg.Accounts, Queue: s.cfg.Queue, Outbound: s.cfg.Outbound, Paths: s.cfg.Directory, Expire: s.cfg.Expire}
 	return desk.Take(ctx, &m)
 }
 

@@ -74,8 +74,11 @@ func (s *session) open(t *transaction) {
 	if t.trial = s.trial(t); t.trial != nil {
 		cfg.Tap = t.trial
 	}
-	if len(t.remote) > 0 {
-		t.digest = &dkim.Digest{RelaxedBody: true}
+	switch {
+	case t.trial != nil:
+		t.trial.RelaxedBody = s.cfg.Seal && len(t.forwards) > 0
+	case len(t.remote)+len(t.forwards) > 0:
+		t.digest = &dkim.Digest{RelaxedBody: s.user != nil}
 		cfg.Tap = t.digest
 	}
 	t.in = intake.New(cfg)

@@ -69,6 +69,7 @@ const (
 type Directory interface {
 	Resolve(ctx context.Context, addr address.Address) (*directory.Resolution, error)
 	handover.Senders
+	handover.Paths
 }
 
 // Accounts is what it asks about accounts; *account.Store answers.
@@ -101,6 +102,7 @@ type Config struct {
 	Inbox     *reports.Inbox    // of what others report of our domains; may be nil
 	Obey      bool              // what the author's domain wants done with mail that fails
 	Trusted   []netip.Prefix    // peers that are not judged
+	Seal      bool              // what is forwarded is sealed (ARC)
 	Login     *login.Login      // for submission
 	TLS       *tls.Config       // for STARTTLS; nil: not offered, and then nobody can log in there
 	Budget    *intake.Budget    // of temporary disk

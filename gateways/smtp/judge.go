@@ -1,7 +1,8 @@
 package smtp
 
 import (
-	"blitiri.com.ar/go/spf"
+	"net/netip"
+	"slices"
 
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/mail/dmarc"
@@ -16,26 +17,27 @@ type verdict struct {
 	Passed  bool         // DMARC, or it isn't judged
 	Proven  bool         // the reverse-path is who sent it
 	results string       // the Authentication-Results field
+	arc     string       // what came of its chain
 }
 
 // trial begins to judge the message that is about to come; nil if it isn't judged.
 func (s *session) trial(t *transaction) *senderauth.Trial {
 	ip := peerIP(s)
-	if s.cfg.Judge == nil || s.submission || !ip.IsValid() {
+	if s.cfg.Judge == nil || s.submission || !ip.IsValid() || s.trusted(ip) {
 		return nil
 	}
-	for _, p := range s.cfg.Trusted {
-		if p.Contains(ip) {
-			return nil
-		}
-	}
 	return s.cfg.Judge.Begin(s.ctx, senderauth.Peer{IP: ip, Hello: s.hello, From: t.from})
+}
+
+// trusted tells whether a peer is one of our own relays.
+func (s *session) trusted(ip netip.Addr) bool {
+	return slices.ContainsFunc(s.cfg.Trusted, func(p netip.Prefix) bool { return p.Contains(ip) })
 }
 
 // judge says what is to be done with a message that has come.
 func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 	if t.trial == nil {
-		return verdict{Do: dmarc.NoPolicy, Passed: true}
+		return verdict{Do: dmarc.NoPolicy, Passed: true, Proven: s.user != nil || s.trusted(peerIP(s))}
 	}
 	v := t.trial.Finish(sum.Envelope.From)
 	signed := make([]string, len(v.DKIM))
@@ -52,5 +54,5 @@ func (s *session) judge(t *transaction, sum *message.Summary) verdict {
 		s.cfg.Tally.Judged(peerIP(s), &v, do)
 	}
 	s.metrics.judged.WithLabelValues(string(v.DMARC.Result), string(do)).Inc()
-	return verdict{Do: do, From: v.DMARC.From, Passed: v.DMARC.Result == dkim.Pass, Proven: v.SPF.Result == spf.Pass, results: v.Results}
+	return verdict{Do: do, From: v.DMARC.From, Passed: v.DMARC.Result == dkim.Pass, results: v.Results, Proven: v.Proves(t.from), arc: string(v.ARC.Result)}
 }

@@ -82,29 +82,37 @@ func (s *session) recipient(t *transaction, addr address.Address, w wish) {
 	case t.tenant != "" && t.tenant != res.Tenant:
 		s.reply(otherTenant)
 		return
-	case len(t.accounts)+len(res.Recipients) > maxAccounts:
+	case t.leads()+len(res.Recipients)+len(res.Remote) > maxAccounts:
 		s.reply(tooManyRcpts)
 		return
 	}
-	if res, err = s.posted(res); err != nil {
-		s.refuseRecipient(err)
-		return
+	to, err := s.here(t, res, addr)
+	if err == nil {
+		err = s.forward(t, res, addr, w)
 	}
-	to, err := s.heads(res, addr, t.params.size)
 	if err != nil {
 		s.refuseRecipient(err)
 		return
 	}
-	if first, there := t.has[to[0].Account.ID]; there && len(t.accounts[first].Tell) >= delivery.MaxTells {
+	if t.fullOfTells(to) {
 		s.reply(tooManyRcpts)
 		return
 	}
 	t.add(addr, res.Tenant, to)
 	s.reported(t, addr)
-	if dsn.Wants(w.notify, dsn.Success) {
-		t.tell(to[0].Account.ID, delivery.Tell{Address: addr.String(), Origin: w.origin, Expanded: len(to) > 1})
+	if len(to) > 0 && dsn.Wants(w.notify, dsn.Success) {
+		t.tell(to[0].Account.ID, delivery.Tell{Address: addr.String(), Origin: w.origin, Expanded: len(to)+len(res.Remote) > 1})
 	}
 	s.reply(okayRcpt)
+}
+
+// here gives the accounts that an address leads to.
+func (s *session) here(t *transaction, res *directory.Resolution, addr address.Address) ([]recipient, error) {
+	res, err := s.posted(res)
+	if err != nil || len(res.Recipients) == 0 {
+		return nil, err
+	}
+	return s.heads(res, addr, t.params.size)
 }
 
 // posted leaves out public accounts whose INBOX doesn't let anyone post.
@@ -128,7 +136,7 @@ func (s *session) posted(res *directory.Resolution) (*directory.Resolution, erro
 		}
 		left.Recipients = append(left.Recipients, r)
 	}
-	if len(left.Recipients) == 0 {
+	if len(left.Recipients)+len(left.Remote) == 0 {
 		return nil, kinds.Wrap(kinds.Denied, errNoPost, "")
 	}
 	return &left, nil

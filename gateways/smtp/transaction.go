@@ -8,6 +8,7 @@ import (
 	"github.com/godwit-mail/godwit/gateways/internal/intake"
 	"github.com/godwit-mail/godwit/shared/account"
 	"github.com/godwit-mail/godwit/shared/delivery"
+	"github.com/godwit-mail/godwit/shared/handover"
 	"github.com/godwit-mail/godwit/shared/mail/address"
 	"github.com/godwit-mail/godwit/shared/mail/dkim"
 	"github.com/godwit-mail/godwit/shared/senderauth"
@@ -26,12 +27,13 @@ type transaction struct {
 	remote   []spool.Recipient  // elsewhere
 	reported []string           // domains of ours of which it may be a report
 	hold     string             // why copies for elsewhere are held; "": they aren't
+	forwards []handover.Forward // addresses that lead elsewhere
 	told     bool               // the sender is to be told of a delivery here
 	has      map[account.ID]int // where in accounts
 
 	in     *intake.Intake    // nil until bytes come
 	trial  *senderauth.Trial // of who sent it; nil if it isn't judged
-	digest *dkim.Digest      // of what may go to other hosts; else nil
+	digest *dkim.Digest      // of what may go to other hosts and isn't judged; else nil
 	bdat   bool              // they come by BDAT
 	lines  dotReader         // judges what comes by BDAT
 	begun  time.Time         // when the first of them was waited for
@@ -70,8 +72,28 @@ func (t *transaction) tell(id account.ID, what delivery.Tell) {
 	t.told = true
 }
 
+// fullOfTells tells whether nothing more can be noted so of the first of some accounts.
+func (t *transaction) fullOfTells(to []recipient) bool {
+	if len(to) == 0 {
+		return false
+	}
+	first, there := t.has[to[0].Account.ID]
+	return there && len(t.accounts[first].Tell) >= delivery.MaxTells
+}
+
 // wanted tells whether anybody is to get the message.
-func (t *transaction) wanted() bool { return len(t.accounts)+len(t.remote)+len(t.reported) > 0 }
+func (t *transaction) wanted() bool {
+	return len(t.accounts)+len(t.remote)+len(t.forwards)+len(t.reported) > 0
+}
+
+// leads counts the accounts and addresses elsewhere that get the message.
+func (t *transaction) leads() int {
+	n := len(t.accounts) + len(t.remote)
+	for _, f := range t.forwards {
+		n += len(f.To)
+	}
+	return n
+}
 
 func (t *transaction) discard() {
 	if t.in != nil {

@@ -114,6 +114,10 @@ func (d *town) Sender(context.Context, *directory.Identity) (directory.Sender, e
 	return directory.Sender{FromCheck: true}, nil
 }
 
+func (d *town) ReversePath(_ context.Context, from address.Address, _ string) (address.Address, error) {
+	return from, nil
+}
+
 func (d *town) Authenticate(ctx context.Context, username, pass, protocol string) (*directory.Identity, error) {
 	if pass != password || d.addresses[username] == nil && username != "suspended@demo.test" {
 		return nil, kinds.Errorf(kinds.Unauthenticated, "wrong")

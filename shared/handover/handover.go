@@ -33,6 +33,7 @@ type Desk struct {
 	Accounts Accounts
 	Queue    queue.Driver
 	Outbound Outbound      // nil: nothing goes to other hosts
+	Paths    Paths         // of what is forwarded; needed where anything is
 	Expire   time.Duration // of what does
 }
 
@@ -54,9 +55,12 @@ type Message struct {
 	Return    string           // RET
 	EnvID     string           // ENVID
 	Notify    *delivery.Notify // who is told of deliveries Here; nil: nobody
-	Sender    account.Ref      // who sent it, of our users; needed for Elsewhere
-	UTF8      bool             // SMTPUTF8 was asked for
-	EightBit  bool             // so was BODY=8BITMIME
+	Forwards  []Forward
+	Proven    bool        // From is who sent it, as far as could be found out
+	ARC       string      // what came of its chain, where what is forwarded is sealed
+	Sender    account.Ref // who sent it, of our users; needed for Elsewhere
+	UTF8      bool        // SMTPUTF8 was asked for
+	EightBit  bool        // so was BODY=8BITMIME
 	// RequireTLS and TLSOptional are what the author asks of TLS (RFC 8689).
 	RequireTLS, TLSOptional bool
 	// Hold is why the copies for Elsewhere are held; "": they aren't.
@@ -65,7 +69,7 @@ type Message struct {
 	// the field that nobody else gets to see.
 	Copy     bool
 	Bcc      []byte
-	BodyHash []byte // by which it is signed when it goes elsewhere
+	BodyHash []byte // by which it is signed, or sealed, when it goes elsewhere
 }
 
 const (
@@ -84,10 +88,17 @@ func (d *Desk) Take(ctx context.Context, m *Message) error {
 			return err
 		}
 	}
-	if len(m.Elsewhere) == 0 {
+	if len(m.Elsewhere)+len(m.Forwards) == 0 {
 		return nil
 	}
-	return d.sendOn(ctx, m)
+	seen, err := d.seen(ctx, m)
+	if err != nil {
+		return err
+	}
+	if err := d.sendOn(ctx, m, seen); err != nil {
+		return err
+	}
+	return d.forward(ctx, m, seen)
 }
 
 func (d *Desk) deliver(ctx context.Context, m *Message) error {
@@ -149,14 +160,22 @@ func fit(all []delivery.Recipient) int {
 func (d *Desk) send(ctx context.Context, m queue.Message) error {
 	for try := 1; ; try++ {
 		err := d.Queue.Send(ctx, queue.Deliver, m)
-		if err == nil || !kinds.Of(err).Temporary() || try == maxSends {
+		if err == nil || !again(ctx, err, try) {
 			return err
 		}
-		select {
-		case <-time.After(time.Duration(try) * sendAgain):
-		case <-ctx.Done():
-			return err
-		}
+	}
+}
+
+// again waits for the next try, if there is to be one.
+func again(ctx context.Context, err error, try int) bool {
+	if !kinds.Of(err).Temporary() || try == maxSends {
+		return false
+	}
+	select {
+	case <-time.After(time.Duration(try) * sendAgain):
+		return true
+	case <-ctx.Done():
+		return false
 	}
 }
 
@@ -170,34 +189,58 @@ func threadRoots(t message.Thread) []string {
 	return roots
 }
 
-// sendOn hands the message to who sends it to other hosts.
-func (d *Desk) sendOn(ctx context.Context, m *Message) error {
+// seen gives the last entry known of the sender, if he is one of ours.
+func (d *Desk) seen(ctx context.Context, m *Message) (uint64, error) {
+	if m.Sender.ID == "" {
+		return 0, nil
+	}
 	head, ok := d.Accounts.Known(m.Sender)
 	if !ok {
 		var err error
 		if head, err = d.Accounts.Head(ctx, m.Sender); err != nil {
-			return err
+			return 0, err
 		}
 	}
+	return head.Seq, nil
+}
+
+// sendOn hands the message to who sends it to other hosts.
+func (d *Desk) sendOn(ctx context.Context, m *Message, seen uint64) error {
 	if m.Hold != "" {
 		for i := range m.Elsewhere {
 			m.Elsewhere[i].Hold(m.At, m.Hold)
 		}
 	}
 	for i := 0; i < len(m.Elsewhere); i += spool.MaxOutgoing {
-		mail := spool.Mail{Tenant: m.Tenant, Correlation: m.ID, Kind: spool.Submission, From: m.From, Sender: m.Sender, Seen: head.Seq,
-			Head: m.Received[:len(m.Received):len(m.Received)], Blob: m.Blob, HeaderLen: m.Summary.HeaderLen, UTF8: m.UTF8, EightBit: m.EightBit || eightBit(&m.Summary.Body),
-			RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional,
-			Return: m.Return, EnvID: m.EnvID, BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli(),
-			To: m.Elsewhere[i:min(i+spool.MaxOutgoing, len(m.Elsewhere))]}
-		if m.Summary.HeaderLen == 0 {
-			mail.Head = append(mail.Head, "\r\n"...)
-		}
-		if err := d.Outbound.Send(ctx, fmt.Sprintf("%s-%d", m.ID, i/spool.MaxOutgoing), &mail); err != nil {
+		mail := d.mail(m, seen, m.Received)
+		mail.Kind, mail.To = spool.Submission, m.Elsewhere[i:min(i+spool.MaxOutgoing, len(m.Elsewhere))]
+		if err := d.post(ctx, fmt.Sprintf("%s-%d", m.ID, i/spool.MaxOutgoing), mail); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// mail is the message with all that is the same for whoever gets it elsewhere.
+func (d *Desk) mail(m *Message, seen uint64, head []byte) *spool.Mail {
+	mail := &spool.Mail{Tenant: m.Tenant, Correlation: m.ID, From: m.From, Sender: m.Sender, Seen: seen,
+		Head: head[:len(head):len(head)], Blob: m.Blob, HeaderLen: m.Summary.HeaderLen, UTF8: m.UTF8, EightBit: m.EightBit || eightBit(&m.Summary.Body),
+		RequireTLS: m.RequireTLS, TLSOptional: m.TLSOptional, Return: m.Return, EnvID: m.EnvID,
+		BodyHash: m.BodyHash, AcceptedMS: m.At.UnixMilli(), ExpiresMS: m.At.Add(d.Expire).UnixMilli()}
+	if m.Summary.HeaderLen == 0 {
+		mail.Head = append(mail.Head, "\r\n"...)
+	}
+	return mail
+}
+
+// post hands over one record, as send does a job: it has its name, so that it is there once.
+func (d *Desk) post(ctx context.Context, name string, mail *spool.Mail) error {
+	for try := 1; ; try++ {
+		err := d.Outbound.Send(ctx, name, mail)
+		if err == nil || !again(ctx, err, try) {
+			return err
+		}
+	}
 }
 
 // eightBit tells whether a part says that it has octets above 127.

@@ -106,6 +106,24 @@ type Verdict struct {
 	Results string
 }
 
+// Proves tells whether the reverse-path was found to be who sent the message: its domain says
+// that the peer may send for it, or has signed the message, itself or the one above it.
+func (v *Verdict) Proves(from address.Address) bool {
+	domain := ascii(from.Domain)
+	if domain == "" {
+		return false
+	}
+	if v.SPF.Result == spf.Pass && !v.SPF.Hello && v.SPF.Domain == domain {
+		return true
+	}
+	for _, s := range v.DKIM {
+		if s.Result == dkim.Pass && (domain == s.Domain || strings.HasSuffix(domain, "."+s.Domain)) {
+			return true
+		}
+	}
+	return false
+}
+
 // DMARC is what became of the policy of the author's domain.
 type DMARC struct {
 	Result dkim.Result // None, Pass, Fail, TempError or PermError

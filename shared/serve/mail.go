@@ -35,7 +35,7 @@ func (s *Service) wireGateways() {
 	budget := gateways.NewBudget(st.TempDisk)
 	writer := smtp.New(smtp.Config{Hostname: st.Hostname, Directory: s.directory, Accounts: s.accounts, Quota: s.quota, Blobs: blobs,
 		Queue: s.ports.Queue, Outbound: s.outbound, Limits: &handover.Limiter{Directory: s.directory, Records: s.ports.Records, Blobs: blobs, Queue: s.ports.Queue, Host: st.Hostname, Now: now, Log: s.log},
-		Expire: st.OutboundExpire, Judge: s.judge(), Tally: s.tally, Inbox: &reports.Inbox{Records: s.ports.Records, Blobs: blobs, Now: now}, Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
+		Expire: st.OutboundExpire, Judge: s.judge(), Tally: s.tally, Inbox: &reports.Inbox{Records: s.ports.Records, Blobs: blobs, Now: now}, Obey: st.SenderPolicy == settings.SenderObey, Trusted: st.SenderTrusted, Seal: st.SenderSeal, Login: login, TLS: tls, Budget: budget, TempDir: temp, MaxSize: st.MessageSize,
 		Now: now, Log: s.log, Metrics: s.registry})
 	reader := imap.New(imap.Config{Accounts: s.accounts, Blobs: blobs, Login: login, Quota: s.quota, Sharing: s.sharing,
 		Budget: budget, TempDir: temp, TLS: tls, Now: now, Log: s.log, Metrics: s.registry})

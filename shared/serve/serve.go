@@ -187,7 +187,7 @@ func (s *Service) wireStores(set ports.Set) {
 	s.keys = &signing.Keys{Records: s.ports.Records, Resolver: s.resolver, Now: now}
 	s.directory = directory.New(directory.Config{Records: s.ports.Records, Accounts: directory.Journals(s.accounts), Grace: st.HistoryWindow, Now: now,
 		Log: s.log, Passwords: s.options.Passwords, LookupTXT: resolver.Net{Resolver: s.resolver}.LookupTXT,
-		Forward: st.Role == settings.Serve && st.OutboundWay != settings.OutboundOff})
+		Forward: st.OutboundWay != settings.OutboundOff})
 	s.sharing = sharing.New(sharing.Config{Accounts: s.accounts, Directory: s.directory, Records: s.ports.Records, Now: now})
 	s.wireTally()
 	s.quota = quota.New(quota.Config{Directory: s.directory, Records: s.ports.Records, Blobs: blob.Store{Driver: s.ports.Blobs}, Now: now, Log: s.log})

@@ -54,6 +54,7 @@ type Settings struct {
 	SenderPolicy  string         // SenderOff, SenderMark or SenderObey
 	SenderTrusted []netip.Prefix // peers whose mail is not judged
 	SenderSealers []string       // domains whose ARC seal is believed
+	SenderSeal    bool           // forwarded mail is sealed
 
 	OutboundWay            string // OutboundOff, OutboundDirect, OutboundSmarthost or OutboundSES
 	OutboundOthers         string // the way of what SES doesn't take: "", OutboundDirect or OutboundSmarthost

@@ -103,6 +103,9 @@ func (s *Settings) Fields() []Field {
 		{Key: "senders.sealers", value: (*domains)(&s.SenderSealers),
 			Help: "domains whose ARC seal is believed when DMARC fails, as those of mailing lists (lists.example.org)"},
 
+		{Key: "senders.seal", Default: "false", Bool: true, value: (*boolean)(&s.SenderSeal),
+			Help: "mail that an alias or group forwards is sealed (ARC) with the keys of its domain: who gets it sees what was found out about its sender"},
+
 		{Key: "outbound.way", Default: OutboundOff, value: &choice{to: &s.OutboundWay, of: []string{OutboundOff, OutboundDirect, OutboundSmarthost, OutboundSES}},
 			Help: "off, direct, smarthost or ses: how mail goes to other hosts where no route says otherwise; off refuses it, direct brings it to the hosts of each domain"},
 		{Key: "outbound.others", value: &choice{to: &s.OutboundOthers, of: []string{"", OutboundDirect, OutboundSmarthost}},

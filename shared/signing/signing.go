@@ -127,35 +127,61 @@ func (k *Keys) Drop(ctx context.Context, domain string) error {
 // Sign gives the DKIM-Signature fields for a message, with the newest keys that are in the
 // DNS; "" if there are none. kinds.Unavailable when nobody can say.
 func (k *Keys) Sign(ctx context.Context, domain string, h *dkim.Header, bodyHash []byte) (string, error) {
-	pairs, err := k.pairs(ctx, domain)
+	signers, err := k.inUse(ctx, domain)
 	if err != nil {
 		return "", err
 	}
 	fields := ""
+	for _, s := range signers {
+		field, err := s.Sign(h, bodyHash, k.Now())
+		if err != nil {
+			return "", err
+		}
+		fields += field
+	}
+	return fields, nil
+}
+
+// Seal gives the ARC set of a message that the domain forwards, as dkim.Signer.SealARC does;
+// "" if the domain has no RSA key in the DNS: few know others there.
+func (k *Keys) Seal(ctx context.Context, domain string, h *dkim.Header, bodyHash []byte, chain dkim.Chain, results string) (string, error) {
+	signers, err := k.inUse(ctx, domain)
+	if err != nil {
+		return "", err
+	}
+	for _, s := range signers {
+		if _, is := s.Key.(*rsa.PrivateKey); is {
+			return s.SealARC(h, bodyHash, chain, results, k.Now())
+		}
+	}
+	return "", nil
+}
+
+// inUse gives the newest keys of a domain that are in the DNS.
+func (k *Keys) inUse(ctx context.Context, domain string) (list []*dkim.Signer, err error) {
+	pairs, err := k.pairs(ctx, domain)
+	if err != nil {
+		return nil, err
+	}
 	for i := range pairs {
 		signers, err := pairs[i].signers(domain)
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		for _, s := range signers {
 			live, err := k.live(ctx, s)
 			if err != nil {
-				return "", err
+				return nil, err
 			}
-			if !live {
-				continue
+			if live {
+				list = append(list, s)
 			}
-			field, err := s.Sign(h, bodyHash, k.Now())
-			if err != nil {
-				return "", err
-			}
-			fields += field
 		}
-		if fields != "" {
+		if len(list) > 0 {
 			break
 		}
 	}
-	return fields, nil
+	return list, nil
 }
 
 // live tells whether a key is in the DNS as it is here.
