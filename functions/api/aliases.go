@@ -10,7 +10,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 )
 
-// Alias is an address that leads to another of the same tenant.
+// Alias is an address that leads to another, of the same tenant or (where mail goes to other hosts) elsewhere.
 type Alias struct {
 	Address string    `json:"address"`
 	Target  string    `json:"target"`

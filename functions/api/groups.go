@@ -10,7 +10,7 @@ import (
 	"github.com/godwit-mail/godwit/shared/directory"
 )
 
-// Group is an address that leads to any number of others of the same tenant.
+// Group is an address that leads to any number of others, of the same tenant or elsewhere.
 type Group struct {
 	Address string    `json:"address"`
 	Members []string  `json:"members" nullable:"false"`

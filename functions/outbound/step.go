@@ -324,10 +324,10 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 	word := "sent"
 	switch reply, said := result.Err.(relay.Reply); {
 	case result.Err == nil:
-		r.State = spool.Sent
+		r.State, r.DueMS = spool.Sent, now.UnixMilli()
 		r.Told = result.DSN // what becomes of it now is for that host to tell
 	case said && reply.Permanent(), kinds.Is(result.Err, kinds.Invalid):
-		r.State, word = spool.Failed, "refused"
+		r.State, r.DueMS, word = spool.Failed, now.UnixMilli(), "refused"
 	case kinds.Is(result.Err, kinds.Throttled) && now.UnixMilli() < m.ExpiresMS-1: // nobody tried
 		r.Tries--
 		wait := max(result.Again, 5*time.Second)
@@ -342,7 +342,7 @@ func (s *Step) judge(m *spool.Mail, r *spool.Recipient, result relay.Result) {
 			r.DueMS = m.ExpiresMS - 1 // once more before the end
 		}
 		if now.UnixMilli() >= m.ExpiresMS-1 {
-			r.State, word = spool.Failed, "expired"
+			r.State, r.DueMS, word = spool.Failed, now.UnixMilli(), "expired"
 		}
 	}
 	if result.Err != nil {

@@ -31,6 +31,7 @@ type far struct {
 	answers map[string][]error
 	got     map[string]int    // mails, by recipient
 	text    map[string]string // what the last one was
+	from    map[string]string // and its reverse-path
 	tries   []string
 	dsn     string // the domain whose host tells senders what they ask for
 }
@@ -46,6 +47,7 @@ func (f *far) Send(_ context.Context, domain string, e relay.Envelope, open func
 	results := make([]relay.Result, len(e.To))
 	for i, to := range e.To {
 		f.tries = append(f.tries, to.Address)
+		f.from[to.Address] = e.From
 		if list := f.answers[to.Address]; len(list) > 0 {
 			results[i] = relay.Result{Err: list[0], Host: "mx." + domain}
 			if len(list) > 1 {
@@ -83,13 +85,15 @@ func ok(t *testing.T, err error) {
 
 type world struct {
 	*portstest.World
-	far  *far
-	name string // of the mail that is sent next
+	far     *far
+	name    string         // of the mail that is sent next
+	tenants map[string]int // of whom somebody was told
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
-	return &world{World: portstest.New(t), far: &far{answers: map[string][]error{}, got: map[string]int{}, text: map[string]string{}}}
+	return &world{World: portstest.New(t), far: &far{answers: map[string][]error{}, got: map[string]int{}, text: map[string]string{}, from: map[string]string{}},
+		tenants: map[string]int{}}
 }
 
 // step is a process of its own; plan may be nil.
@@ -165,6 +169,7 @@ func (w *world) told(t *testing.T) (list []string) {
 			if j.From != "" || len(j.Recipients) != 1 || j.Recipients[0].Account.ID != "joe" || j.Recipients[0].Seen != 7 {
 				t.Errorf("a notification of %q for %+v", j.From, j.Recipients)
 			}
+			w.tenants[j.Tenant]++
 			r, err := blob.Store{Driver: w.Blobs}.Open(t.Context(), j.Blob, 0, j.Blob.Size)
 			ok(t, err)
 			b, err := io.ReadAll(r)

@@ -43,11 +43,8 @@ func (s *Step) tell(ctx context.Context, m *spool.Mail) error {
 	if len(due)+len(delayed) == 0 {
 		return nil
 	}
-	wanted := slices.DeleteFunc(slices.Concat(due, delayed), func(f fate) bool {
-		return !dsn.Wants(f.Notify, map[dsn.Action]string{dsn.Failed: dsn.Failure, dsn.Relayed: dsn.Success, dsn.Delayed: dsn.Delay}[f.action])
-	})
-	if m.From != "" && m.Sender.ID != "" && len(wanted) > 0 { // no notification of a notification: RFC 5321, section 6.1
-		if err := s.notify(ctx, m, wanted); err != nil {
+	if of := wanted(m, slices.Concat(due, delayed)); m.From != "" && len(of) > 0 { // no notification of a notification: RFC 5321, section 6.1
+		if err := s.notify(ctx, m, of); err != nil {
 			return err
 		}
 	}
@@ -67,12 +64,22 @@ func (s *Step) tell(ctx context.Context, m *spool.Mail) error {
 	return s.Spool.Note(ctx, m)
 }
 
-// notify puts a notification on its way to the sender's account.
+// wanted leaves out what the sender does not want to know. One elsewhere, who has sent it to an
+// address of ours, hears of a delay only if he asked for it.
+func wanted(m *spool.Mail, of []fate) []fate {
+	words := map[dsn.Action]string{dsn.Failed: dsn.Failure, dsn.Relayed: dsn.Success, dsn.Delayed: dsn.Delay}
+	return slices.DeleteFunc(of, func(f fate) bool {
+		return !dsn.Wants(f.Notify, words[f.action]) || f.action == dsn.Delayed && m.Sender.ID == "" && f.Notify == ""
+	})
+}
+
+// notify puts a notification on its way to the sender: to his account, if he is one of ours,
+// else to his host.
 func (s *Step) notify(ctx context.Context, m *spool.Mail, of []fate) error {
 	name := notification(m, of)
 	report := dsn.Report{Host: s.Host, To: m.From, ID: name, Now: s.Now(), Arrived: time.UnixMilli(m.AcceptedMS), EnvID: m.EnvID, UTF8: m.UTF8}
 	for _, f := range of {
-		r := dsn.Recipient{Address: f.Address, Origin: f.Origin, Action: f.action, Status: f.Status, Host: f.Host, Said: f.Said}
+		r := f.about()
 		switch f.action {
 		case dsn.Failed:
 			r.Status = permanent(f.Status)
@@ -88,7 +95,52 @@ func (s *Step) notify(ctx context.Context, m *spool.Mail, of []fate) error {
 	if report.Header, err = s.returned(ctx, m, &report.Full); err != nil {
 		return err
 	}
-	return s.deliver(ctx, m, name, report.Compose())
+	if m.Sender.ID != "" {
+		return s.deliver(ctx, m, name, report.Compose())
+	}
+	if why := silence(m, report.Header); why != "" {
+		s.Log.Warn("of mail to another host the sender is not told", "message", m.Correlation, "tenant", m.Tenant, "kind", m.Kind, "why", why)
+		return nil
+	}
+	return s.send(ctx, m, name, since(m, of), report.Compose())
+}
+
+// about is what is reported of a recipient. Of a forward it is what its sender knows: the
+// address to which he wrote. Where that leads is its owner's business.
+//
+// RFC 3464, section 4.2: a message recipient can be autoforwarding messages but does not wish to divulge the address to which the messages are autoforwarded
+func (f *fate) about() dsn.Recipient {
+	r := dsn.Recipient{Address: f.Address, Origin: f.Origin, Action: f.action, Status: f.Status, Host: f.Host, Said: f.Said}
+	if f.Alias != "" {
+		r.Address, r.Host, r.Said = f.Alias, "", hide(f.Said, f.Address, f.Alias)
+	}
+	return r
+}
+
+// hide puts another address into a text wherever one stands, whatever its case.
+func hide(text, addr, instead string) string {
+	var b strings.Builder
+	for len(text) >= len(addr) {
+		if strings.EqualFold(text[:len(addr)], addr) {
+			b.WriteString(instead)
+			text = text[len(addr):]
+			continue
+		}
+		b.WriteByte(text[0])
+		text = text[1:]
+	}
+	return b.String() + text
+}
+
+// since is when there was first something to tell, which is the same whenever it is told.
+func since(m *spool.Mail, of []fate) time.Time {
+	at := m.AcceptedMS
+	for _, f := range of {
+		if f.action != dsn.Delayed {
+			at = max(at, f.DueMS)
+		}
+	}
+	return time.UnixMilli(at)
 }
 
 // permanent is the status of what was tried until its time was over.

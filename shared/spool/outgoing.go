@@ -97,7 +97,7 @@ type Recipient struct {
 	Origin  string `cbor:"3,keyasint,omitempty"`
 	State   State  `cbor:"4,keyasint"`
 	Tries   int    `cbor:"5,keyasint,omitempty"`
-	DueMS   int64  `cbor:"6,keyasint,omitempty"`  // when it is tried next
+	DueMS   int64  `cbor:"6,keyasint,omitempty"`  // when it is tried next, or was the last time
 	Status  string `cbor:"7,keyasint,omitempty"`  // of the last try, RFC 3463
 	Host    string `cbor:"8,keyasint,omitempty"`  // that answered
 	Said    string `cbor:"9,keyasint,omitempty"`  // what it answered, or why nobody did
