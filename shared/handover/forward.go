@@ -66,7 +66,7 @@ func (d *Desk) forward(ctx context.Context, m *Message, seen uint64) error {
 		if err != nil {
 			return err
 		}
-		plain, wide := f.recipients(has)
+		plain, wide := f.recipients(m, has)
 		for _, to := range [][]spool.Recipient{plain, wide} {
 			for len(to) > 0 {
 				one := *mail
@@ -108,7 +108,7 @@ func (d *Desk) forwarded(ctx context.Context, m *Message, f *Forward, seen uint6
 }
 
 // recipients are those who are not among has yet: of ASCII, and others.
-func (f *Forward) recipients(has map[string]bool) (plain, wide []spool.Recipient) {
+func (f *Forward) recipients(m *Message, has map[string]bool) (plain, wide []spool.Recipient) {
 	for _, to := range f.To {
 		if has[to] {
 			continue
@@ -117,6 +117,8 @@ func (f *Forward) recipients(has map[string]bool) (plain, wide []spool.Recipient
 		r := spool.Recipient{Address: to, Notify: f.Notify, Origin: f.Origin, Alias: f.Alias.String()}
 		if f.Loop {
 			r.State, r.Status, r.Said = spool.Failed, "5.4.6", "The message was forwarded by this address before, it is in a loop"
+		} else if m.Hold != "" {
+			r.Hold(m.At, m.Hold)
 		}
 		if ascii(to) {
 			plain = append(plain, r)
