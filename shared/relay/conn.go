@@ -69,7 +69,7 @@ func Start(ctx context.Context, c net.Conn, host, hello string) (*Conn, error) {
 }
 
 func (c *Conn) over(conn net.Conn) {
-	c.conn, c.r, c.w = conn, bufio.NewReaderSize(conn, maxLine), bufio.NewWriterSize(conn, 32<<10)
+	c.conn, c.r, c.w = conn, bufio.NewReaderSize(conn, maxLine), bufio.NewWriterSize(conn, 4<<10)
 }
 
 // ehlo asks what the peer can do.

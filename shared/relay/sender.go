@@ -40,10 +40,11 @@ type Sender struct {
 
 	turns turns // of those who send, by domain
 
-	mu   sync.Mutex
-	idle map[string][]*parked  // connections that wait for more, by domain
-	down map[string]*downState // domains of which no host could be reached
-	last bool                  // no connection is kept any more
+	mu      sync.Mutex
+	idle    map[string][]*parked  // connections that wait for more, by domain
+	waiting int                   // of them
+	down    map[string]*downState // domains of which no host could be reached
+	last    bool                  // no connection is kept any more
 }
 
 type parked struct {
@@ -60,13 +61,14 @@ type downState struct {
 
 // Limits of what is sent at once.
 const (
-	maxIdle   = 4                // that wait for more mail
-	idleTime  = 20 * time.Second // so long
-	maxAside  = 5                // recipients at whose name a host goes away, and is asked for the others
-	perConn   = 100              // messages on one connection
-	downTime  = 5 * time.Minute  // in which a domain is not asked again whose hosts are all down
-	maxDown   = 10_000
-	directory = 50 * time.Second // to find a domain's hosts
+	maxIdle    = 4                // that wait for more mail
+	maxWaiting = 500              // of these, of all domains
+	idleTime   = 20 * time.Second // so long
+	maxAside   = 5                // recipients at whose name a host goes away, and is asked for the others
+	perConn    = 100              // messages on one connection
+	downTime   = 5 * time.Minute  // in which a domain is not asked again whose hosts are all down
+	maxDown    = 10_000
+	directory  = 50 * time.Second // to find a domain's hosts
 )
 
 // Result is what came of one recipient.
@@ -335,6 +337,7 @@ func (s *Sender) take(key string) *parked {
 	for len(list) > 0 {
 		c := list[len(list)-1]
 		list = list[:len(list)-1]
+		s.waiting--
 		if s.idle[key] = list; len(list) == 0 {
 			delete(s.idle, key)
 		}
@@ -351,12 +354,13 @@ func (s *Sender) park(key string, c *parked) {
 	c.since = s.Now()
 	c.sent++
 	s.mu.Lock()
-	room := !s.last && !c.loose && c.sent < perConn && len(s.idle[key]) < maxIdle
+	room := !s.last && !c.loose && c.sent < perConn && len(s.idle[key]) < maxIdle && s.waiting < maxWaiting
 	if room {
 		if s.idle == nil {
 			s.idle = map[string][]*parked{}
 		}
 		s.idle[key] = append(s.idle[key], c)
+		s.waiting++
 	}
 	s.mu.Unlock()
 	if !room {
@@ -375,6 +379,7 @@ func (s *Sender) Tidy(all bool) {
 		for _, c := range list {
 			if all || s.Now().Sub(c.since) >= idleTime {
 				old = append(old, c)
+				s.waiting--
 			} else {
 				kept = append(kept, c)
 			}

@@ -50,7 +50,7 @@ func handler(p ports.Set, st *settings.Settings, log *slog.Logger) http.Handler 
 	names := resolver.New(resolver.Config{Servers: st.DNSServers, Timeout: st.DNSTimeout, Cache: st.DNSCache, Validating: st.DNSValidating, Now: wall})
 	mux := http.NewServeMux()
 	dir := directory.New(directory.Config{Records: p.Records, Accounts: directory.Journals(accounts), Grace: window, Now: wall, Log: log,
-		LookupTXT: resolver.Net{Resolver: names}.LookupTXT})
+		LookupTXT: resolver.Net{Resolver: names}.LookupTXT, Forward: st.OutboundWay != settings.OutboundOff})
 	mails := &spool.Spool{Records: p.Records, Queue: p.Queue, Wakes: cloud.SendQueue(st.OutboundWay), Now: wall}
 	var outgoing *spool.Spool
 	if st.OutboundWay != settings.OutboundOff {
