@@ -54,11 +54,14 @@ fuzz: ## each fuzz target for FUZZTIME (50,000 inputs)
 .PHONY: test-clients
 test-clients: ## the real binary with real clients (swaks, curl, mbsync, offlineimap, getmail, mutt, tmux, python3, npm)
 	$(GO) test -tags clients -count=1 -timeout 15m -v ./tests/clients ./shared/archive
-	$(GO) test -tags clients -count=1 -timeout 5m -v -run SES ./tests/service
 
 .PHONY: test-peers
 test-peers: ## among Postfix, Exim, OpenDKIM, dkimpy and mailauth (root; these, python3, npm; /usr/local/sbin/exim4, as Debian's package bears no other beside it)
 	$(GO) test -tags peers -count=1 -timeout 15m -v ./tests/peers
+
+.PHONY: test-ses
+test-ses: ## sending by SES, as moto plays it (python3)
+	$(GO) test -tags clients -count=1 -timeout 10m -v -run SES ./tests/service
 
 .PHONY: test-crash
 test-crash: ## kill -9 under load, 50 times
