@@ -31,7 +31,7 @@ type sink struct {
 }
 
 func startSink(ctx context.Context, addr string, mails int) (*sink, error) {
-	s := &sink{cmd: exec.CommandContext(ctx, sinkBinary, "-u", "root", "-m", "4000", "-M", fmt.Sprint(mails), addr, "1000"), ended: make(chan struct{})}
+	s := &sink{cmd: exec.CommandContext(ctx, sinkBinary, "-u", "root", "-m", "900", "-M", fmt.Sprint(mails), addr, "1000"), ended: make(chan struct{})}
 	if os.Getuid() != 0 {
 		s.cmd.Args = append(s.cmd.Args[:1], s.cmd.Args[3:]...)
 	}
