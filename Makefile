@@ -112,4 +112,5 @@ test-localstack: ## all that runs on AWS parts (LocalStack, Terraform, swaks, cu
 		./shared/journal/dynamodb ./shared/records/dynamodb ./shared/blob/s3 ./shared/queue/sqs ./shared/notify/sqs || code=1; \
 	$(GO) test -count=1 -tags localstack,clients -p 2 -parallel 5 -timeout 20m $(TESTFLAGS) ./tests/service ./tests/budget ./tests/chaos ./tests/clients \
 		./shared/deploy ./functions/deliver/bootstrap || code=1; \
+	$(GO) test -count=1 -tags localstack -timeout 5m $(TESTFLAGS) -run ClientsFollowATable ./shared/account || code=1; \
 	localstack/down.sh; exit $$code
