@@ -102,15 +102,16 @@ localstack-down: ## stop all of it
 test-infra: ## Terraform's files (Terraform 1.9 or later)
 	$(GO) test -count=1 -tags localstack -timeout 20m $(TESTFLAGS) ./infra
 
-# LocalStack is brought up and, after the tests, down. Two runs: contracts wait for the
-# emulated cloud more than they work; the others want little beside them, and the longest
-# begin first, of which some deploy the service with Terraform.
+# LocalStack is brought up and, after the tests, down. Three runs: contracts wait for the
+# emulated cloud more than they work; failures and counts want little beside them; the
+# last deploys the service with Terraform and plays the dialogues and clients on it.
 .PHONY: test-localstack
 test-localstack: ## all that runs on AWS parts (LocalStack, Terraform, swaks, curl, mbsync)
 	@eval "$$(localstack/up.sh)"; code=0; \
 	$(GO) test -count=1 -tags localstack -p 2 -parallel 32 -timeout 15m $(TESTFLAGS) ./shared/internal/awsclient/... \
 		./shared/journal/dynamodb ./shared/records/dynamodb ./shared/blob/s3 ./shared/queue/sqs ./shared/notify/sqs || code=1; \
-	$(GO) test -count=1 -tags localstack,clients -p 2 -parallel 5 -timeout 20m $(TESTFLAGS) ./tests/service ./tests/budget ./tests/chaos ./tests/clients \
-		./shared/deploy ./functions/deliver/bootstrap || code=1; \
+	$(GO) test -count=1 -tags localstack -p 2 -parallel 5 -timeout 15m $(TESTFLAGS) ./functions/deliver/bootstrap ./shared/deploy \
+		./tests/budget ./tests/chaos || code=1; \
+	$(GO) test -count=1 -tags localstack,clients -p 2 -timeout 15m $(TESTFLAGS) ./tests/service ./tests/clients || code=1; \
 	$(GO) test -count=1 -tags localstack -timeout 5m $(TESTFLAGS) -run ClientsFollowATable ./shared/account || code=1; \
 	localstack/down.sh; exit $$code
