@@ -112,6 +112,6 @@ test-localstack: ## all that runs on AWS parts (LocalStack, Terraform, swaks, cu
 		./shared/journal/dynamodb ./shared/records/dynamodb ./shared/blob/s3 ./shared/queue/sqs ./shared/notify/sqs || code=1; \
 	$(GO) test -count=1 -tags localstack -p 2 -parallel 5 -timeout 15m $(TESTFLAGS) ./functions/deliver/bootstrap ./shared/deploy \
 		./tests/budget ./tests/chaos || code=1; \
-	$(GO) test -count=1 -tags localstack,clients -p 2 -timeout 15m $(TESTFLAGS) ./tests/service ./tests/clients || code=1; \
+	$(GO) test -count=1 -tags localstack,clients -p 2 -timeout 25m $(TESTFLAGS) ./tests/service ./tests/clients || code=1; \
 	$(GO) test -count=1 -tags localstack -timeout 5m $(TESTFLAGS) -run ClientsFollowATable ./shared/account || code=1; \
 	localstack/down.sh; exit $$code
