@@ -85,6 +85,11 @@ func dial(ctx context.Context, addr, hello string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
+	return greeted(c, hello)
+}
+
+// greeted begins a session on a connection.
+func greeted(c net.Conn, hello string) (*session, error) {
 	s := &session{c, bufio.NewReader(c), bufio.NewWriterSize(c, 64<<10)}
 	if err := s.expect("220"); err != nil {
 		return nil, err

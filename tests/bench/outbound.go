@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"crypto/tls"
 	"encoding/base64"
@@ -41,10 +40,13 @@ func (b *bench) outbound() error {
 	return b.manyDomains()
 }
 
+// farDomain is where all mail goes to.
+func farDomain(int) string { return "far.test" }
+
 func (b *bench) oneDomain() error {
 	const goal = "1000 msg/s, at least Postfix's"
 	l := load{mails: b.queued, size: 10 << 10, conns: 20}
-	ours, _, err := b.drain("one", l, func(int) string { return "far.test" }, l.mails)
+	ours, _, err := b.drain("one", l, farDomain, l.mails)
 	if err != nil {
 		return err
 	}
@@ -122,7 +124,7 @@ func (b *bench) drain(name string, l load, domain func(i int) string, living int
 		return 0, 0, err
 	}
 	began := time.Now()
-	if err := g.submit(b.ctx, l, domain); err != nil {
+	if err := l.submit(func(i int) (*session, error) { return signedIn(b.ctx, g.Address["submissions"], address(i)) }, domain); err != nil {
 		return 0, 0, err
 	}
 	fmt.Printf("godwit     %d mails submitted and queued in %s (%.0f msg/s)\n", l.mails, short(time.Since(began)), float64(l.mails)/time.Since(began).Seconds())
@@ -146,15 +148,15 @@ func (b *bench) drain(name string, l load, domain func(i int) string, living int
 	return took, peak, err
 }
 
-// submit hands over mails as users' programs do, on connections of an account each.
-func (g *godwit) submit(ctx context.Context, l load, domain func(i int) string) error {
+// submit hands over mails, on connections of an account each.
+func (l load) submit(enter func(account int) (*session, error), domain func(i int) string) error {
 	body := l.body()
 	errs := make([]error, l.conns)
 	var next atomic.Int64
 	var all sync.WaitGroup
 	for c := range l.conns {
 		all.Go(func() {
-			s, err := signedIn(ctx, g.Address["submissions"], address(c))
+			s, err := enter(c)
 			if err != nil {
 				errs[c] = err
 				return
@@ -175,12 +177,8 @@ func signedIn(ctx context.Context, addr, user string) (*session, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &session{c, bufio.NewReader(c), bufio.NewWriterSize(c, 64<<10)}
-	if err := s.expect("220"); err != nil {
-		return nil, err
-	}
-	fmt.Fprint(s.out, "EHLO client.test\r\n")
-	if err := errors.Join(s.out.Flush(), s.expect("250")); err != nil {
+	s, err := greeted(c, "EHLO")
+	if err != nil {
 		return nil, err
 	}
 	fmt.Fprintf(s.out, "AUTH PLAIN %s\r\n", base64.StdEncoding.EncodeToString([]byte("\x00"+user+"\x00"+password)))

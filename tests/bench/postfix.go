@@ -8,8 +8,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 )
 
@@ -163,7 +161,7 @@ func (b *bench) postfix(l load) (time.Duration, error) {
 		return 0, err
 	}
 	began := time.Now()
-	if err := inject(b.ctx, fmt.Sprintf("127.0.0.1:%d", in), l); err != nil {
+	if err := l.submit(func(int) (*session, error) { return dial(b.ctx, fmt.Sprintf("127.0.0.1:%d", in), "EHLO") }, farDomain); err != nil {
 		return 0, fmt.Errorf("postfix: %w", err)
 	}
 	fmt.Printf("postfix    %d mails queued in %s (%.0f msg/s)\n", l.mails, short(time.Since(began)), float64(l.mails)/time.Since(began).Seconds())
@@ -183,27 +181,4 @@ func (b *bench) postfix(l load) (time.Duration, error) {
 		return 0, err
 	}
 	return time.Since(began), nil
-}
-
-// inject hands over mails without a login.
-func inject(ctx context.Context, addr string, l load) error {
-	body := l.body()
-	errs := make([]error, l.conns)
-	var next atomic.Int64
-	var all sync.WaitGroup
-	for c := range l.conns {
-		all.Go(func() {
-			s, err := dial(ctx, addr, "EHLO")
-			if err != nil {
-				errs[c] = err
-				return
-			}
-			defer s.Close()
-			for n := int(next.Add(1)) - 1; n < l.mails && errs[c] == nil; n = int(next.Add(1)) - 1 {
-				errs[c] = s.mailFrom(address(c), n, fmt.Sprintf("user%d@far.test", n), body)
-			}
-		})
-	}
-	all.Wait()
-	return errors.Join(errs...)
 }
